@@ -1,0 +1,9 @@
+/**
+ * Finds or starts Valkey and Kafka for the demo, the tests, the storms and the benches; never shipped. The ladder, first
+ * rung that holds: addresses in the environment, local processes (from PATH, or fetched into a cache folder).
+ */
+export type { ServiceHandle } from "./handle.ts";
+export { type KafkaHandle, type StartKafkaOptions, startKafka } from "./kafka.ts";
+export { ServiceUnavailableError } from "./ladder.ts";
+export { type Progress, silent, terminalProgress } from "./progress.ts";
+export { type StartValkeyOptions, startValkey, startValkeyReplica, type ValkeyHandle } from "./valkey.ts";

@@ -1,0 +1,96 @@
+import { cp, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { borrowedControls, ownedControls, type ServiceHandle } from "./handle.ts";
+import { nodeProperties } from "./kafka-config.ts";
+import { FAST_JVM, findKafkaInstall, KAFKA_VERSION, type KafkaInstall } from "./kafka-install.ts";
+import { identifyKafka } from "./kafka-probe.ts";
+import { climb, Declined, type Rung, ServiceUnavailableError } from "./ladder.ts";
+import { OwnedProcess } from "./owned-process.ts";
+import { freePort } from "./ports.ts";
+import { type Progress, silent } from "./progress.ts";
+import { openScratch } from "./scratch.ts";
+
+export interface KafkaHandle extends ServiceHandle {
+  readonly brokers: readonly string[];
+}
+
+export interface StartKafkaOptions {
+  readonly progress?: Progress;
+  /** A broker of our own, whatever the environment offers. */
+  readonly fresh?: boolean;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const VARIABLES = ["UNSTALE_KAFKA_BROKERS", "KAFKA_BROKERS"] as const;
+
+export async function startKafka({
+  progress = silent,
+  fresh = false,
+  env = process.env,
+}: StartKafkaOptions = {}): Promise<KafkaHandle> {
+  const rungs: Rung<KafkaHandle>[] = [
+    { name: "environment", take: () => fromEnvironment(env, fresh) },
+    // Docker comes here.
+    { name: "local process", take: () => fromLocalProcess(env, progress) },
+  ];
+  const advice =
+    "Give an address instead: UNSTALE_KAFKA_BROKERS=host:9092" +
+    (fresh ? " does not help here, as a broker of its own is needed; install Java 17 and Maven." : "");
+  return climb({ service: "Kafka", rungs, progress, advice });
+}
+
+async function fromEnvironment(env: NodeJS.ProcessEnv, fresh: boolean): Promise<KafkaHandle | Declined> {
+  if (fresh) return new Declined("a broker of its own was asked for");
+  const variable = VARIABLES.find((name) => env[name]);
+  const list = variable && env[variable];
+  if (!variable || !list) return new Declined(`${VARIABLES.join(" and ")} are not set`);
+  const brokers = list.split(",").map((broker) => broker.trim());
+  const malformed = brokers.find((broker) => !/^(\[[^\]]+\]|[^:\s/]+):\d+$/.test(broker));
+  if (malformed !== undefined) {
+    throw new ServiceUnavailableError(`Expected ${variable} to be like host:9092,host:9093, got "${malformed}" in it.`);
+  }
+  const { brokerCount } = await identifyKafka(brokers).catch((error: Error) => {
+    throw new ServiceUnavailableError(
+      `Expected Kafka at ${list} (${variable}) to answer a metadata request: ${error.message}. Start it, correct the ` +
+        `address, or unset ${variable} to have a local one started.`,
+    );
+  });
+  const count = brokerCount === 1 ? "one broker" : `${brokerCount} brokers`;
+  return { ...borrowedControls(variable), brokers, chosen: `${count} at ${list}, given by ${variable}` };
+}
+
+async function fromLocalProcess(env: NodeJS.ProcessEnv, progress: Progress): Promise<KafkaHandle | Declined> {
+  const install = await findKafkaInstall(env, progress);
+  if (install instanceof Declined) return install;
+  progress("Kafka: starting …", { transient: true });
+  return startKafkaProcess(install);
+}
+
+const PORT_TRIES = 3;
+
+async function startKafkaProcess(install: KafkaInstall, tries = 1): Promise<KafkaHandle> {
+  const port = await freePort();
+  const controllerPort = await freePort();
+  const scratch = await openScratch("kafka");
+  const logs = join(scratch.dir, "logs");
+  const file = join(scratch.dir, "server.properties");
+  await cp(install.emptyLogs, logs, { recursive: true });
+  await writeFile(file, nodeProperties({ port, controllerPort, logs }));
+  const brokers = [`127.0.0.1:${port}`];
+  const logging = `-Dlog4j2.configurationFile=${join(install.folder, "log4j2.properties")}`;
+  const launch = OwnedProcess.start({
+    name: "Kafka",
+    command: install.java,
+    args: ["-Xmx512m", ...FAST_JVM, logging, "-cp", install.classPath, "kafka.Kafka", file],
+    scratch,
+    probe: () => identifyKafka(brokers),
+    startTimeoutMs: 90_000,
+  });
+  const server = await launch.catch((error: Error) => {
+    if (tries < PORT_TRIES && /Address already in use/i.test(error.message)) return undefined;
+    throw error;
+  });
+  if (server === undefined) return startKafkaProcess(install, tries + 1);
+  const chosen = `Kafka ${KAFKA_VERSION} from Maven in ${install.folder}, started on ${brokers[0]}`;
+  return Object.assign(ownedControls(server), { brokers, chosen });
+}
