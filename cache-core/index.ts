@@ -5,7 +5,14 @@ export { type Clock, systemClock } from "./clock.ts";
 // Errors
 export { cacheErrors, type ErrorKind, isUnstaleError, UnstaleError } from "./errors.ts";
 // Changing: what the worker drives
-export type { Invalidation, InvalidationReply, Invalidator, Settled } from "./invalidator.ts";
+export {
+  createInvalidator,
+  type Invalidation,
+  type InvalidationReply,
+  type Invalidator,
+  type InvalidatorOptions,
+  type Settled,
+} from "./invalidator.ts";
 // Names: keys, ids, namespaces, leases
 export {
   checkDocumentId,
@@ -54,3 +61,11 @@ export type {
   TopicPartition,
 } from "./store.ts";
 export { maxDocumentsPerCall } from "./store.ts";
+export type { ReadyClient, ValkeyTarget } from "./valkey-connection.ts";
+export {
+  createValkeyStore,
+  defaultPolicy,
+  type Injected,
+  type StorePolicy,
+  type ValkeyStoreOptions,
+} from "./valkey-store.ts";

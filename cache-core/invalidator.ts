@@ -1,4 +1,16 @@
-import type { DocumentChange, Drain, LogPosition, ScopeChange } from "./store.ts";
+import { type Cleanup, createCleanup } from "./cleanup.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { cacheError } from "./errors.ts";
+import {
+  type Bucket,
+  type CacheStore,
+  type DocumentChange,
+  type Drain,
+  type InvalidateReply,
+  type LogPosition,
+  maxDocumentsPerCall,
+  type ScopeChange,
+} from "./store.ts";
 
 /** What changed, for one call: each document and each namespace at most once. */
 export interface Invalidation {
@@ -7,7 +19,6 @@ export interface Invalidation {
   readonly position?: LogPosition | undefined;
   /** Invalidate the whole deployment, because something that changed cannot be known any more (I5). */
   readonly barrier?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export type InvalidationReply =
@@ -44,8 +55,121 @@ export interface Invalidator {
    * @throws UnstaleError `UNSTALE_VALKEY_UNAVAILABLE`: nothing is known to be done; repeat it.
    */
   invalidate(invalidation: Invalidation): Promise<InvalidationReply>;
-  /** Finishes drains that somebody else left, those already under way here excepted. Resolves to entries deleted. */
-  finish(drains: readonly Drain[], signal?: AbortSignal): Promise<number>;
+  /** Finishes drains that somebody else left, or joins them where they are under way. Resolves to entries deleted. */
+  finish(drains: readonly Drain[]): Promise<number>;
   /** Drains under way now. */
   readonly draining: number;
+  /** Breaks the deletions off; `settled` rejects. They are registered in Valkey and finished by whoever finds them. */
+  stop(): void;
+}
+
+export interface InvalidatorOptions {
+  readonly store: CacheStore;
+  /** Buckets of the deployment. Default 1. */
+  readonly buckets?: number | undefined;
+  readonly clock?: Clock | undefined;
+  /** Members that one drain step looks at. Default 300 (about 1 ms of the server's time). */
+  readonly drainCount?: number | undefined;
+  /** Keys that one scan step looks at. Default 500. */
+  readonly sweepCount?: number | undefined;
+  /** How often a deletion is tried while the store is unavailable. Default 8, over about 12 s. */
+  readonly attempts?: number | undefined;
+}
+
+export function createInvalidator(options: InvalidatorOptions): Invalidator {
+  const { store, buckets = 1, clock = systemClock, drainCount = 300, sweepCount = 500, attempts = 8 } = options;
+  const everyBucket = Array.from({ length: buckets }, (_, bucket) => bucket);
+  const cleanup = createCleanup({ store, clock, drainCount, sweepCount, attempts });
+
+  return {
+    invalidate: async (invalidation) => {
+      const perBucket = await Promise.all(everyBucket.map((bucket) => barrierIn(store, bucket, invalidation)));
+      const replies = perBucket.flat();
+      const rollback = replies.find((reply) => reply.kind === "rollback");
+      if (rollback) return rollback;
+      const applied = replies.filter((reply) => reply.kind === "applied");
+      const settled = settle(cleanup, { everyBucket, applied, scopes: invalidation.scopes });
+      // Whoever does not wait for the deletions must not be struck by an unhandled rejection.
+      settled.catch(() => undefined);
+      return { ...summaryOf(applied), settled };
+    },
+    finish: async (drains) => {
+      let deleted = 0;
+      for (const drain of drains) deleted += await cleanup.drain(drain);
+      return deleted;
+    },
+    get draining() {
+      return cleanup.draining;
+    },
+    stop: () => cleanup.stop(),
+  };
+}
+
+type Applied = Extract<InvalidateReply, { kind: "applied" }>;
+type Rollback = Extract<InvalidateReply, { kind: "rollback" }>;
+
+/**
+ * One call per bucket, or several where there are more documents than a step may touch. Only the last carries the scopes
+ * and advances `applied`: if an earlier one is all that happened, the whole is repeated.
+ */
+async function barrierIn(
+  store: CacheStore,
+  bucket: Bucket,
+  invalidation: Invalidation,
+): Promise<(Applied | Rollback)[]> {
+  const { documents, scopes, position, barrier } = invalidation;
+  const replies: (Applied | Rollback)[] = [];
+  for (let from = 0; from === 0 || from < documents.length; from += maxDocumentsPerCall) {
+    const isLast = from + maxDocumentsPerCall >= documents.length;
+    const reply = await store.invalidate({
+      bucket,
+      documents: documents.slice(from, from + maxDocumentsPerCall),
+      scopes: isLast ? scopes : [],
+      barrier: isLast ? barrier : undefined,
+      position: position && { ...position, next: isLast ? position.next : position.previous },
+    });
+    if (reply.kind === "format") {
+      throw cacheError(
+        "UNSTALE_FORMAT_TOO_NEW",
+        "The keys in Valkey were written by a newer version of unstale. Update this program; nothing was invalidated.",
+      );
+    }
+    replies.push(reply);
+    if (reply.kind === "rollback") break;
+  }
+  return replies;
+}
+
+function summaryOf(replies: readonly Applied[]): Omit<Extract<InvalidationReply, { kind: "applied" }>, "settled"> {
+  const sum = (count: (reply: Applied) => number): number => replies.reduce((total, reply) => total + count(reply), 0);
+  return {
+    kind: "applied",
+    deleted: sum((reply) => reply.deleted),
+    drains: sum((reply) => reply.drains.length),
+    raised: sum((reply) => reply.raised),
+    pruned: sum((reply) => reply.pruned),
+    born: replies.some((reply) => reply.born),
+    barrier: replies.some((reply) => reply.barrier),
+  };
+}
+
+interface Owed {
+  readonly everyBucket: readonly Bucket[];
+  readonly applied: readonly Applied[];
+  readonly scopes: readonly ScopeChange[];
+}
+
+/** The deletions that a call owes before its offset may be committed (I3). */
+async function settle(cleanup: Cleanup, { everyBucket, applied, scopes }: Owed): Promise<Settled> {
+  const drained = applied.flatMap((reply) => reply.drains).map((drain) => cleanup.drain(drain));
+  // Version tags make our own entries unservable at once; keys of the plain schema may carry none (H21).
+  const everything = applied.some((reply) => reply.barrier) || scopes.some((scope) => scope.namespace === undefined);
+  const namespaces = everything ? [undefined] : scopes.map((scope) => scope.namespace);
+  const swept = everyBucket.flatMap((bucket) => namespaces.map((namespace) => cleanup.sweep(bucket, namespace)));
+  const outcomes = await Promise.allSettled([...drained, ...swept]);
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed) throw failed.reason;
+  return {
+    deleted: outcomes.reduce((total, outcome) => total + (outcome.status === "fulfilled" ? outcome.value : 0), 0),
+  };
 }

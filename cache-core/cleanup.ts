@@ -1,0 +1,110 @@
+import type { Clock } from "./clock.ts";
+import { isUnstaleError } from "./errors.ts";
+import type { Bucket, CacheStore, Drain } from "./store.ts";
+
+/** Deletions that take many steps. They follow the barrier: what they delete is not served any more. */
+export interface Cleanup {
+  /** Deletes the entries of a taken dependency set. Resolves to how many; joins a run of the same drain. */
+  drain(drain: Drain): Promise<number>;
+  /** Deletes the unservable keys of a namespace, or of everything, by a scan that begins after this call. */
+  sweep(bucket: Bucket, namespace: string | undefined): Promise<number>;
+  /** Drains under way. */
+  readonly draining: number;
+  /** Breaks off everything; what is left is registered in Valkey, and finished by whoever finds it. */
+  stop(): void;
+}
+
+export interface CleanupOptions {
+  readonly store: CacheStore;
+  readonly clock: Clock;
+  /** Members that one drain step looks at. */
+  readonly drainCount: number;
+  /** Keys that one scan step looks at. */
+  readonly sweepCount: number;
+  /** How often a step is tried while the store is unavailable. */
+  readonly attempts: number;
+}
+
+export function createCleanup({ store, clock, drainCount, sweepCount, attempts }: CleanupOptions): Cleanup {
+  const stopping = new AbortController();
+  const drains = new Map<string, Promise<number>>();
+  const sweeps = new Map<string, () => Promise<number>>();
+
+  /** Every step only deletes and may run twice (I6), so it is repeated while that can help. */
+  async function persist<T>(step: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      stopping.signal.throwIfAborted();
+      try {
+        return await step();
+      } catch (error) {
+        if (!isUnstaleError(error) || !error.retryable || attempt >= attempts) throw error;
+        await clock.sleep(Math.min(100 * 2 ** (attempt - 1), 3_000), stopping.signal);
+      }
+    }
+  }
+
+  async function runDrain(drain: Drain): Promise<number> {
+    let position: { cursor: string; replicationId?: number } = { cursor: "0" };
+    let deleted = 0;
+    for (;;) {
+      const reply = await persist(() => store.drain({ drain, count: drainCount, ...position }));
+      if (reply.kind === "restart") {
+        position = { cursor: "0" };
+        continue;
+      }
+      deleted += reply.deleted;
+      if (reply.kind === "finished") return deleted;
+      position = { cursor: reply.cursor, replicationId: reply.replicationId };
+    }
+  }
+
+  async function runSweep(bucket: Bucket, namespace: string | undefined): Promise<number> {
+    let cursor = "0";
+    let deleted = 0;
+    do {
+      const request = { bucket, namespace, cursor, count: sweepCount };
+      const reply = await persist(() => store.sweep(request));
+      cursor = reply.cursor;
+      deleted += reply.deleted;
+    } while (cursor !== "0");
+    return deleted;
+  }
+
+  return {
+    drain: (drain) => {
+      const name = `${drain.bucket} ${drain.token} ${drain.document}`;
+      const run = drains.get(name) ?? runDrain(drain).finally(() => drains.delete(name));
+      drains.set(name, run);
+      return run;
+    },
+    sweep: (bucket, namespace) => {
+      const name = `${bucket} ${namespace ?? ""}`;
+      const pass = sweeps.get(name) ?? sharedPass(() => runSweep(bucket, namespace));
+      sweeps.set(name, pass);
+      return pass();
+    },
+    get draining() {
+      return drains.size;
+    },
+    stop: () => stopping.abort(new Error("stopped")),
+  };
+}
+
+/** Everyone gets a pass that began after they asked; all who ask during one share the next. */
+function sharedPass(pass: () => Promise<number>): () => Promise<number> {
+  let running: Promise<number> | undefined;
+  let next: Promise<number> | undefined;
+  const start = (): Promise<number> => {
+    next = undefined;
+    running = pass().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+  return () => {
+    if (next) return next;
+    if (!running) return start();
+    next = running.then(start, start);
+    return next;
+  };
+}

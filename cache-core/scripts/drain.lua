@@ -1,0 +1,55 @@
+#!lua flags=allow-oom
+-- drain: deletes a bounded number of the entries of a taken dependency set.
+--
+-- KEYS  1 draining  2 drain set
+-- ARGV  1 injected replication id  2 replication id that the cursor belongs to, or ""  3 cursor  4 count
+--       5 document  6 token `<birth>.<replication id>:<stamp>:<n>`  7 entry prefix  8 bucket tag
+-- Returns {"more" | "finished", cursor, replication id, deleted, kept} | {"restart"}
+-- Atomic because: an entry rewritten between the look at its lease and its deletion would be lost for nothing.
+-- The set never changes after it was taken, so the cursor is carried (starting at 0 each time would stop early), two
+-- workers at once do no harm, and a crash is repaired by whoever starts again at 0. On another server a cursor is void
+-- (H12). The members' own listing is not asked: a foreign SADD after the barrier must not save a stale entry (H9).
+--@include state
+--@include members
+
+local replid = replication(ARGV[1])
+if ARGV[3] ~= '0' and tonumber(ARGV[2]) ~= replid then return { 'restart' } end
+
+local birth, origin, stamp = string.match(ARGV[6], '^(%d+)%.(%d+):(%d+):')
+birth, origin, stamp = tonumber(birth), tonumber(origin), tonumber(stamp)
+
+-- Rewritten after the barrier: the lease is of the same id and not older than the stamp.
+local function younger(member)
+  local lease = redis.pcall('HGET', member, 'lease')
+  if type(lease) ~= 'string' then return false end
+  local clock, lease_birth, lease_replid = string.match(lease, '^%d+:(%d+):(%d+):(%d+):')
+  return tonumber(lease_birth) == birth and tonumber(lease_replid) == origin and tonumber(clock) >= stamp
+end
+
+local deleted, kept = 0, 0
+local page = redis.pcall('SSCAN', KEYS[2], ARGV[3], 'COUNT', ARGV[4])
+if page.err then page = { '0', {} } end
+local batch = {}
+local function flush()
+  if #batch > 0 then deleted = deleted + redis.call('UNLINK', unpack(batch)) end
+  batch = {}
+end
+for _, member in ipairs(page[2]) do
+  if is_entry(member, ARGV[7], ARGV[8]) then
+    if younger(member) then kept = kept + 1 else batch[#batch + 1] = member end
+    if #batch == 1000 then flush() end
+  end
+end
+flush()
+if page[1] ~= '0' then return { 'more', page[1], replid, deleted, kept } end
+
+redis.call('UNLINK', KEYS[2])
+local tokens = redis.pcall('HGET', KEYS[1], ARGV[5])
+if type(tokens) == 'string' then
+  local rest = {}
+  for token in string.gmatch(tokens, '%S+') do
+    if token ~= ARGV[6] then rest[#rest + 1] = token end
+  end
+  if #rest > 0 then redis.call('HSET', KEYS[1], ARGV[5], table.concat(rest, ' ')) else redis.call('HDEL', KEYS[1], ARGV[5]) end
+end
+return { 'finished', '0', replid, deleted, kept }

@@ -1,0 +1,81 @@
+#!lua flags=no-writes
+-- read: is this entry alive?
+--
+-- KEYS  1 entry (built from the versions in ARGV 2)  2 fence  3.. version counters: global, then one per namespace level
+-- ARGV  1 query  2 versions that the caller knows, joined by "."  3 "1" where foreign writers share the keys
+--       4 injected time  5.. dependency prefixes, ours first
+-- Returns {"hit", response, sources as JSON, codec or ""} | {"miss", clock, birth, replication id, time}
+--       | {"moved", versions} | {"lost"} | {"format"}
+-- Atomic because: the versions, the fences and the entry must be of one moment (I1).
+--
+-- Two witnesses. The fences: none of the sources changed since the lease, and all changes since then are still known.
+-- Where they are not all known: every dependency set still lists the entry, since a change takes the set away.
+--@include state
+--@include entries
+
+local counters = redis.call('MGET', unpack(KEYS, 3))
+for _, counter in ipairs(counters) do
+  if not counter or not string.find(counter, '^%d+$') then return { 'lost' } end
+end
+local versions = table.concat(counters, '.')
+if versions ~= ARGV[2] then return { 'moved', versions } end
+
+local state
+
+local function miss()
+  state = state or standing(KEYS[2])
+  if not state then return { 'lost' } end
+  if state.format > FORMAT then return { 'format' } end
+  return { 'miss', state.clock, state.birth, state.replid, now(ARGV[4]) }
+end
+
+local entry = redis.pcall('HMGET', KEYS[1], 'query', 'response', 'sources', 'codec', 'lease')
+if entry.err or entry[1] ~= ARGV[1] or not entry[2] then return miss() end
+
+local sources = parse(entry[3])
+if not sources then return miss() end
+local lease = unpack_lease(entry[5])
+if entry[5] and not lease then return miss() end
+if lease and lease.format > FORMAT then return miss() end
+
+local scores = redis.pcall('ZMSCORE', KEYS[2], ' format', ' clock', ' birth', ' replid', ' floor', unpack(sources))
+if scores.err then return { 'lost' } end
+state = understood(scores)
+if state and state.format > FORMAT then return { 'format' } end
+
+local function listed()
+  for _, source in ipairs(sources) do
+    local found = false
+    for prefix = 5, #ARGV do
+      if redis.pcall('SISMEMBER', ARGV[prefix] .. source, KEYS[1]) == 1 then
+        found = true
+        break
+      end
+    end
+    if not found then return false end
+  end
+  return true
+end
+
+local alive
+if not lease then
+  alive = listed()
+else
+  -- A fence above the lease counts whatever the ids are: fences survive a promotion (H23).
+  for index = 1, #sources do
+    local fence = tonumber(scores[5 + index])
+    if fence and fence > lease.clock then return miss() end
+  end
+  local same_birth = state and state.birth == lease.birth and lease.clock >= state.floor
+  if same_birth and state.replid == lease.replid and lease.seal == seal(entry[3]) then
+    alive = true
+  elseif not same_birth and ARGV[3] == '1' then
+    -- A foreign SADD may list again what a lost fence had hidden (H10, H24).
+    alive = false
+  else
+    alive = listed()
+  end
+end
+if not alive then return miss() end
+
+return { 'hit', entry[2], entry[3], entry[4] or '' }

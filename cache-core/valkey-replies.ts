@@ -1,0 +1,216 @@
+import { cacheError } from "./errors.ts";
+import type {
+  AttachReply,
+  CommitReply,
+  DeploymentRecord,
+  Drain,
+  DrainReply,
+  HeartbeatReply,
+  InvalidateReply,
+  OpenReply,
+  ReadReply,
+  RefusalReason,
+  ServerInfo,
+  Snapshot,
+} from "./store.ts";
+
+/** Replies of the scripts, as their headers describe them, turned into those of the port. Anything else is an error. */
+type Items = readonly (string | number)[];
+
+function items(reply: unknown): Items {
+  const known = (item: unknown): boolean => typeof item === "string" || typeof item === "number";
+  if (Array.isArray(reply) && reply.length > 0 && reply.every(known)) return reply as Items;
+  throw notUnderstood(reply);
+}
+
+function notUnderstood(reply: unknown): Error {
+  return cacheError(
+    "UNSTALE_VALKEY_REFUSED",
+    `Valkey's reply is not understood: ${JSON.stringify(reply)?.slice(0, 200)}. Is something between us and the server?`,
+  );
+}
+
+function snapshotOf([clock, birth, replicationId, at]: Items, versions: readonly string[]): Snapshot {
+  return {
+    clock: Number(clock),
+    birth: Number(birth),
+    replicationId: Number(replicationId),
+    versions,
+    at: Number(at),
+  };
+}
+
+export function parseRead(reply: unknown, versions: readonly string[]): ReadReply {
+  const [kind, ...rest] = items(reply);
+  switch (kind) {
+    case "hit": {
+      const [response = "", sources = "", codec] = rest;
+      const list = JSON.parse(String(sources)).map(String);
+      return { kind, response: String(response), sources: list, ...(codec ? { codec: String(codec) } : {}) };
+    }
+    case "miss":
+      return { kind, snapshot: snapshotOf(rest, versions) };
+    case "moved":
+      return { kind, versions: String(rest[0]).split(".") };
+    case "lost":
+    case "format":
+      return { kind };
+    default:
+      throw notUnderstood(reply);
+  }
+}
+
+export function parseOpen(reply: unknown): OpenReply {
+  const [kind, ...rest] = items(reply);
+  if (kind === "format") return { kind };
+  if (kind === "open") return { kind, snapshot: snapshotOf(rest, String(rest[4]).split(".")) };
+  throw notUnderstood(reply);
+}
+
+const refusals: ReadonlySet<unknown> = new Set<RefusalReason>([
+  "lost",
+  "old",
+  "changed",
+  "version",
+  "format",
+  "wrong-type",
+]);
+
+export function parseCommit(reply: unknown): CommitReply {
+  const [kind, reason, ...rest] = items(reply);
+  if (kind === "written") return { kind };
+  if (kind !== "refused" || !refusals.has(reason)) throw notUnderstood(reply);
+  return {
+    kind,
+    reason: reason as RefusalReason,
+    ...(reason === "changed" ? { document: String(rest[0]), changedAt: Number(rest[1]) } : {}),
+    ...(reason === "version" ? { versions: String(rest[0]).split(".") } : {}),
+  };
+}
+
+/** Pairs: document, tokens joined by spaces. */
+function drainsOf(pairs: Items, bucket: number): Drain[] {
+  return pairs.flatMap((document, index) =>
+    index % 2 === 1
+      ? []
+      : String(pairs[index + 1])
+          .split(" ")
+          .map((token) => ({ bucket, document: String(document), token })),
+  );
+}
+
+export function parseInvalidate(reply: unknown, bucket: number): InvalidateReply {
+  const [kind, ...rest] = items(reply);
+  if (kind === "format") return { kind };
+  if (kind === "rollback") return { kind, applied: Number(rest[0]) };
+  if (kind !== "applied") throw notUnderstood(reply);
+  const [stamp, deleted, raised, pruned, born, barrier, ...drains] = rest;
+  return {
+    kind,
+    stamp: Number(stamp),
+    deleted: Number(deleted),
+    raised: Number(raised),
+    pruned: Number(pruned),
+    born: born === 1,
+    barrier: barrier === 1,
+    drains: drainsOf(drains, bucket),
+  };
+}
+
+export function parseDrain(reply: unknown): DrainReply {
+  const [kind, cursor, replicationId, deleted, kept] = items(reply);
+  if (kind === "restart") return { kind };
+  if (kind !== "more" && kind !== "finished") throw notUnderstood(reply);
+  return {
+    kind,
+    cursor: String(cursor),
+    replicationId: Number(replicationId),
+    deleted: Number(deleted),
+    kept: Number(kept),
+  };
+}
+
+export function parseHeartbeat(reply: unknown, bucket: number): HeartbeatReply {
+  const [kind, ...rest] = items(reply);
+  if (kind === "format") return { kind };
+  if (kind !== "alive") throw notUnderstood(reply);
+  const [clock, birth, replicationId, floor, fences, born, at, count, ...more] = rest;
+  const applied = more.slice(0, Number(count)).map((offset) => (offset === "" ? undefined : Number(offset)));
+  return {
+    kind,
+    clock: Number(clock),
+    birth: Number(birth),
+    replicationId: Number(replicationId),
+    floor: Number(floor),
+    fences: Number(fences),
+    born: born === 1,
+    at: Number(at),
+    applied,
+    drains: drainsOf(more.slice(Number(count)), bucket),
+  };
+}
+
+export function parseAttach(reply: unknown): AttachReply {
+  const [kind, previous, barrier] = items(reply);
+  if (kind === "format") return { kind };
+  if (kind !== "attached") throw notUnderstood(reply);
+  return { kind, barrier: barrier === 1, ...(previous === "" ? {} : { previous: Number(previous) }) };
+}
+
+/** The deployment record as HASH fields. */
+export function dealRecord(record: DeploymentRecord): string[] {
+  const fields: Record<string, string | undefined> = {
+    format: String(record.format),
+    id: record.id,
+    buckets: String(record.buckets),
+    entryPrefix: record.entryPrefix,
+    dependencyPrefixes: JSON.stringify(record.dependencyPrefixes),
+    foreignWriters: String(record.foreignWriters),
+    group: record.group,
+  };
+  return Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [] : [field, value]));
+}
+
+export function readRecord(reply: unknown): DeploymentRecord {
+  const flat = items(reply).map(String);
+  const field = (name: string): string => {
+    const at = flat.findIndex((text, index) => index % 2 === 0 && text === name);
+    const value = at === -1 ? undefined : flat[at + 1];
+    if (value !== undefined) return value;
+    throw cacheError(
+      "UNSTALE_CONFIG_MISMATCH",
+      `unstale:config has no field "${name}": it is damaged or not ours. Delete the key to have it written anew.`,
+    );
+  };
+  const group = flat.includes("group") ? { group: field("group") } : {};
+  return {
+    format: Number(field("format")),
+    id: field("id"),
+    buckets: Number(field("buckets")),
+    entryPrefix: field("entryPrefix"),
+    dependencyPrefixes: JSON.parse(field("dependencyPrefixes")),
+    foreignWriters: field("foreignWriters") === "true",
+    ...group,
+  };
+}
+
+export function parseServerInfo(info: string): ServerInfo {
+  const fields = new Map<string, string>();
+  for (const line of info.split(/\r?\n/)) {
+    const colon = line.indexOf(":");
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  const valkey = fields.get("valkey_version");
+  const role = fields.get("role");
+  const policy = fields.get("maxmemory_policy");
+  const memory = fields.get("maxmemory");
+  return {
+    product: valkey === undefined ? "redis" : "valkey",
+    version: valkey ?? fields.get("redis_version") ?? "unknown",
+    role: role === "master" ? "master" : role === "slave" ? "replica" : "unknown",
+    ...(policy === undefined ? {} : { memoryPolicy: policy }),
+    ...(memory === undefined ? {} : { maxMemory: Number(memory) }),
+    replicas: Number(fields.get("connected_slaves") ?? 0),
+    clusterEnabled: fields.get("cluster_enabled") === "1",
+  };
+}
