@@ -53,7 +53,7 @@ async function lock(file: string, onWait: () => void): Promise<() => Promise<voi
       await writeFile(file, String(process.pid), { flag: "wx" });
       return () => rm(file, { force: true });
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      if (codeOf(error) !== "EEXIST") throw error;
     }
     const holder = await readFile(file, "utf8").catch(() => "");
     if ((holder !== "" && !isAlive(Number(holder))) || Date.now() > impatient) {
@@ -80,6 +80,11 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return codeOf(error) === "EPERM";
   }
+}
+
+/** Not by `instanceof`: in jest, Node's errors are of another realm. */
+function codeOf(error: unknown): unknown {
+  return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
 }

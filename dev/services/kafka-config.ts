@@ -27,6 +27,9 @@ export function nodeProperties({ port, controllerPort, logs }: NodeProperties): 
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1_000,
     "auto.create.topics.enable": false,
+    // A killed node that comes back is refused until the session of its former self has run out.
+    "broker.session.timeout.ms": 2_000,
+    "broker.heartbeat.interval.ms": 250,
     "controller.quorum.election.timeout.ms": 100,
     "controller.quorum.election.backoff.max.ms": 100,
   };

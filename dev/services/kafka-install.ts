@@ -12,6 +12,8 @@ const OLDEST_JAVA = 17;
 
 export interface KafkaInstall {
   readonly java: string;
+  /** "17.0.15" */
+  readonly javaVersion: string;
   /** For `-cp`. */
   readonly classPath: string;
   /** A formatted, empty log directory to copy: formatting takes a JVM start of its own, and is needed once. */
@@ -23,9 +25,9 @@ export interface KafkaInstall {
 export async function findKafkaInstall(env: NodeJS.ProcessEnv, progress: Progress): Promise<KafkaInstall | Declined> {
   const java = fromPath("java", env);
   if (java === undefined) return new Declined(`no java in PATH (Kafka ${KAFKA_VERSION} needs ${OLDEST_JAVA} or newer)`);
-  const version = await javaVersion(java);
-  if (version < OLDEST_JAVA) {
-    return new Declined(`${java} is Java ${version}, Kafka ${KAFKA_VERSION} needs ${OLDEST_JAVA} or newer`);
+  const javaVersion = await versionOf(java);
+  if (!(Number.parseInt(javaVersion, 10) >= OLDEST_JAVA)) {
+    return new Declined(`${java} is Java ${javaVersion}, Kafka ${KAFKA_VERSION} needs ${OLDEST_JAVA} or newer`);
   }
   try {
     const folder = await cached({
@@ -34,7 +36,7 @@ export async function findKafkaInstall(env: NodeJS.ProcessEnv, progress: Progres
       progress: (line) => progress(`Kafka: ${line}`),
       build: (partial) => install({ java, folder: partial, mvn: fromPath("mvn", env), progress }),
     });
-    return { java, classPath: join(folder, "lib", "*"), emptyLogs: join(folder, "empty-logs"), folder };
+    return { java, javaVersion, classPath: join(folder, "lib", "*"), emptyLogs: join(folder, "empty-logs"), folder };
   } catch (error) {
     return new Declined(error instanceof Error ? error.message : String(error));
   }
@@ -82,10 +84,9 @@ function clusterId(): string {
   return Buffer.from("unstale-services").toString("base64url");
 }
 
-async function javaVersion(java: string): Promise<number> {
+async function versionOf(java: string): Promise<string> {
   const text = await runTool({ command: java, args: ["-version"] });
-  const [, first, second] = /version "(\d+)(?:\.(\d+))?/.exec(text) ?? [];
-  return Number(first === "1" ? second : first);
+  return /version "([\w.-]+)/.exec(text)?.[1] ?? text.trim();
 }
 
 function firstComplaint(error: unknown): string {

@@ -1,14 +1,10 @@
-import { cp, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { borrowedControls, ownedControls, type ServiceHandle } from "./handle.ts";
-import { nodeProperties } from "./kafka-config.ts";
-import { FAST_JVM, findKafkaInstall, KAFKA_VERSION, type KafkaInstall } from "./kafka-install.ts";
+import { classArchive } from "./kafka-classes.ts";
+import { findKafkaInstall, KAFKA_VERSION } from "./kafka-install.ts";
+import { startKafkaNode } from "./kafka-node.ts";
 import { identifyKafka } from "./kafka-probe.ts";
 import { climb, Declined, type Rung, ServiceUnavailableError } from "./ladder.ts";
-import { OwnedProcess } from "./owned-process.ts";
-import { freePort } from "./ports.ts";
 import { type Progress, silent } from "./progress.ts";
-import { openScratch } from "./scratch.ts";
 
 export interface KafkaHandle extends ServiceHandle {
   readonly brokers: readonly string[];
@@ -62,35 +58,9 @@ async function fromEnvironment(env: NodeJS.ProcessEnv, fresh: boolean): Promise<
 async function fromLocalProcess(env: NodeJS.ProcessEnv, progress: Progress): Promise<KafkaHandle | Declined> {
   const install = await findKafkaInstall(env, progress);
   if (install instanceof Declined) return install;
+  const archive = await classArchive({ install, env, progress });
   progress("Kafka: starting …", { transient: true });
-  return startKafkaProcess(install);
-}
-
-const PORT_TRIES = 3;
-
-async function startKafkaProcess(install: KafkaInstall, tries = 1): Promise<KafkaHandle> {
-  const port = await freePort();
-  const controllerPort = await freePort();
-  const scratch = await openScratch("kafka");
-  const logs = join(scratch.dir, "logs");
-  const file = join(scratch.dir, "server.properties");
-  await cp(install.emptyLogs, logs, { recursive: true });
-  await writeFile(file, nodeProperties({ port, controllerPort, logs }));
-  const brokers = [`127.0.0.1:${port}`];
-  const logging = `-Dlog4j2.configurationFile=${join(install.folder, "log4j2.properties")}`;
-  const launch = OwnedProcess.start({
-    name: "Kafka",
-    command: install.java,
-    args: ["-Xmx512m", ...FAST_JVM, logging, "-cp", install.classPath, "kafka.Kafka", file],
-    scratch,
-    probe: () => identifyKafka(brokers),
-    startTimeoutMs: 90_000,
-  });
-  const server = await launch.catch((error: Error) => {
-    if (tries < PORT_TRIES && /Address already in use/i.test(error.message)) return undefined;
-    throw error;
-  });
-  if (server === undefined) return startKafkaProcess(install, tries + 1);
-  const chosen = `Kafka ${KAFKA_VERSION} from Maven in ${install.folder}, started on ${brokers[0]}`;
-  return Object.assign(ownedControls(server), { brokers, chosen });
+  const { server, broker } = await startKafkaNode({ install, jvm: archive });
+  const chosen = `Kafka ${KAFKA_VERSION} from Maven in ${install.folder}, started on ${broker}`;
+  return Object.assign(ownedControls(server), { brokers: [broker], chosen });
 }

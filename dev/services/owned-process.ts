@@ -15,7 +15,7 @@ export interface OwnedProcessOptions {
   readonly startTimeoutMs: number;
 }
 
-const GRACE_MS = 10_000;
+const GRACE_MS = 15_000;
 const PROBE_EVERY_MS = 15;
 
 /** A server we started: watched, so that it ends when we do, and controlled only by its pid. */
@@ -63,6 +63,11 @@ export class OwnedProcess {
     if (this.#stopped !== undefined) throw new Error(`Expected ${this.#options.name} to exist, but it was stopped.`);
     await this.#end("SIGTERM");
     await this.#launch();
+  }
+
+  /** Asks it to end by itself, and waits; the data stays until `stop()`. */
+  async finish(): Promise<void> {
+    await this.#end("SIGTERM");
   }
 
   /** The data is of no use afterwards, so there is nothing to be gentle about. */

@@ -38,7 +38,7 @@ export function redacted(url: string): string {
 export async function identifyValkey(address: ValkeyAddress, timeoutMs = 2_000): Promise<ValkeyIdentity> {
   const { username, password } = address;
   const login = password === "" ? [] : [["AUTH", ...(username === "" ? [] : [username]), password]];
-  const replies = await ask(address, [...login, ["PING"], ["INFO", "server"]], timeoutMs);
+  const replies = await askValkey(address, [...login, ["PING"], ["INFO", "server"]], timeoutMs);
   const info = replies.at(-1) ?? "";
   const valkey = /^valkey_version:([\d.]+)/m.exec(info)?.[1];
   const redis = /^redis_version:([\d.]+)/m.exec(info)?.[1];
@@ -46,7 +46,8 @@ export async function identifyValkey(address: ValkeyAddress, timeoutMs = 2_000):
   return valkey === undefined ? { product: "Redis", version: redis ?? "" } : { product: "Valkey", version: valkey };
 }
 
-function ask(address: ValkeyAddress, commands: readonly string[][], timeoutMs: number): Promise<string[]> {
+/** Sends all commands at once; rejects with the first refusal. */
+export function askValkey(address: ValkeyAddress, commands: readonly string[][], timeoutMs = 2_000): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const { host, port, tls } = address;
     const socket: Socket = tls ? connectTls({ host, port, servername: host }) : connectPlain({ host, port });
@@ -86,6 +87,10 @@ function parseReplies(text: string): string[] {
     at = lineEnd + 2;
     if (!line.startsWith("$")) {
       replies.push(line.replace(/^[+]/, ""));
+      continue;
+    }
+    if (line === "$-1") {
+      replies.push("(nil)");
       continue;
     }
     const end = at + Number(line.slice(1));

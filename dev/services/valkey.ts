@@ -89,6 +89,8 @@ async function fromLocalProcess(
   return binary instanceof Declined ? binary : startValkeyProcess(binary, config);
 }
 
+// Nothing on disk unless asked for, and a replica need not wait for others to sync with it.
+const BASE_CONFIG = ["daemonize no", 'save ""', "appendonly no", "repl-diskless-sync-delay 0"];
 const PORT_TRIES = 3;
 
 async function startValkeyProcess(binary: ValkeyBinary, config: readonly string[], tries = 1): Promise<ValkeyHandle> {
@@ -96,7 +98,7 @@ async function startValkeyProcess(binary: ValkeyBinary, config: readonly string[
   const port = await freePort();
   const scratch = await openScratch("valkey");
   const file = join(scratch.dir, "valkey.conf");
-  const base = [`bind ${host}`, `port ${port}`, `dir ${scratch.dir}`, 'save ""', "appendonly no", "daemonize no"];
+  const base = [`bind ${host}`, `port ${port}`, `dir ${scratch.dir}`, ...BASE_CONFIG];
   await writeFile(file, `${[...base, ...config].join("\n")}\n`);
   const address = parseValkeyUrl(`redis://${host}:${port}`);
   const password =
