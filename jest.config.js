@@ -20,6 +20,9 @@ const project = (displayName, folders, extra = {}) => ({
 export default {
   projects: [
     project("unit", ["unit", "contract", "property", "docs"]),
-    project("integration", ["integration", "smoke"]),
+    project("integration", ["integration", "smoke"], {
+      globalSetup: "<rootDir>/test/support/services-setup.ts",
+      globalTeardown: "<rootDir>/test/support/services-teardown.ts",
+    }),
   ],
 };
