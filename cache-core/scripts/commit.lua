@@ -5,7 +5,7 @@
 --       4.. version counters (ARGV 1 of them), then one dependency set for each source
 -- ARGV  1 number of version counters  2 "fenced" | "plain"  3 versions of the lease, joined by "."
 --       4 clock  5 birth  6 replication id of the lease ("0" each where plain)
---       7 TTL in ms  8 TTL in ms of a dependency set whose members' TTLs are not ours  9 TTL in ms of namespace counters
+--       7 TTL in ms  8 TTL in ms of its dependency sets (longer where foreign writers share them)  9 TTL in ms of namespace counters
 --       10 injected time  11 sampling: how many random members to look at  12 our dependency prefix
 --       13 query  14 response  15 codec or ""  16 sources as JSON  17.. pairs: source, its version or ""
 -- Returns {"written"} | {"refused", reason} | {"refused", "changed", document, stamp} | {"refused", "version", versions}
@@ -88,11 +88,8 @@ redis.call('UNLINK', KEYS[1])
 for index = first_set, #KEYS do
   local set = KEYS[index]
   redis.call('SADD', set, KEYS[1])
-  -- The set must outlive its members (R21). GT does nothing to a set without a TTL: a new one, or one whose other members
-  -- are foreign (H16).
-  if redis.call('PEXPIRE', set, ARGV[7], 'GT') == 0 and redis.call('PTTL', set) == -1 then
-    redis.call('PEXPIRE', set, redis.call('SCARD', set) == 1 and ARGV[7] or ARGV[8])
-  end
+  -- The set must outlive its members (R21), foreign ones too. GT does nothing to a set without a TTL (H16).
+  if redis.call('PEXPIRE', set, ARGV[8], 'GT') == 0 then redis.call('PEXPIRE', set, ARGV[8], 'NX') end
 end
 for index = 5, first_set - 1 do redis.call('PEXPIRE', KEYS[index], ARGV[9], 'GT') end
 
