@@ -25,16 +25,15 @@ export async function unpackDebianPackages(options: UnpackOptions): Promise<void
   await writeFile(join(apt, "status"), "");
   const settings = aptSettings(apt);
 
-  // A mirror without backports makes `update` fail, and the download may succeed all the same: it has the last word.
-  let updateFailure: unknown;
+  // `update` warns without failing when nothing can be reached, and fails when only the backports are missing, where the
+  // download may succeed all the same. So the download has the last word, and `update` the better explanation.
   onStep("reading Debian's package lists");
-  await runTool({ command: "apt-get", args: [...settings, "update"] }).catch((error: unknown) => {
-    updateFailure = error;
-  });
-  const download = { command: "apt-get", args: [...settings, "download", ...packages], cwd: join(apt, "debs") };
+  const update = await outputOf(runTool({ command: "apt-get", args: [...settings, "update"] }));
   onStep(`downloading ${packages.join(", ")}`);
-  await runTool(download).catch((error: unknown) => {
-    throw new Error(`apt-get could not fetch ${packages.join(", ")}: ${firstComplaint([updateFailure, error])}`);
+  const args = [...settings, "download", ...packages];
+  await runTool({ command: "apt-get", args, cwd: join(apt, "debs") }).catch(async (error: unknown) => {
+    const reason = firstComplaint(`${update}\n${await outputOf(Promise.reject(error))}`);
+    throw new Error(`apt-get could not fetch ${packages.join(", ")}: ${reason}`);
   });
   for (const file of await readdir(join(apt, "debs"))) {
     await runTool({ command: "dpkg", args: ["-x", join(apt, "debs", file), join(folder, "root")] });
@@ -62,7 +61,11 @@ function aptSettings(apt: string): string[] {
   ].flatMap((setting) => ["-o", setting]);
 }
 
-function firstComplaint(errors: readonly unknown[]): string {
-  const lines = errors.flatMap((error) => (error instanceof ToolFailedError ? error.output.split("\n") : []));
-  return (lines.find((line) => /^[EW]: /.test(line)) ?? String(errors.at(-1))).trim();
+function outputOf(run: Promise<string>): Promise<string> {
+  return run.catch((error: unknown) => (error instanceof ToolFailedError ? error.output : String(error)));
+}
+
+function firstComplaint(output: string): string {
+  const complaint = /^[EW]: *(.*)$/m.exec(output)?.[1] ?? output.trim().split("\n").at(-1) ?? "";
+  return complaint.trim();
 }

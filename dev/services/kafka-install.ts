@@ -1,5 +1,6 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { cached, cacheFolder } from "./cache-folder.ts";
 import { logging, nodeProperties } from "./kafka-config.ts";
 import { Declined } from "./ladder.ts";
@@ -8,6 +9,7 @@ import { fromPath, runTool, ToolFailedError } from "./run-tool.ts";
 
 export const KAFKA_VERSION = "4.4.0";
 const LOG4J_VERSION = "2.25.3";
+const MAVEN_PLUGIN_VERSION = "3.8.1";
 const OLDEST_JAVA = 17;
 
 export interface KafkaInstall {
@@ -54,13 +56,21 @@ async function install({ java, mvn, folder, progress }: InstallOptions): Promise
   await mkdir(join(folder, "lib"));
   await writeFile(join(folder, "pom.xml"), pom());
   progress(`Kafka: fetching Kafka ${KAFKA_VERSION} with Maven (43 MB, once) …`);
-  let jars = 0;
+  let megabytes = 0;
   await runTool({
     command: mvn,
-    args: ["-B", "-f", join(folder, "pom.xml"), "dependency:copy-dependencies", `-DoutputDirectory=${folder}/lib`],
+    args: [
+      "-B",
+      "-f",
+      join(folder, "pom.xml"),
+      `org.apache.maven.plugins:maven-dependency-plugin:${MAVEN_PLUGIN_VERSION}:copy-dependencies`,
+      `-DoutputDirectory=${folder}/lib`,
+    ],
     onLine: (line) => {
-      if (/Downloaded from .*\.jar /.test(line)) jars++;
-      progress(`Kafka: ${jars} jars downloaded …`, { transient: true });
+      const [, size, unit] = /Downloaded from .*\(([\d.]+) (k|M)?B/.exec(line) ?? [];
+      if (size === undefined) return;
+      megabytes += Number(size) * (unit === "M" ? 1 : unit === "k" ? 1e-3 : 1e-6);
+      progress(`Kafka: ${megabytes.toFixed(1)} MB downloaded …`, { transient: true });
     },
   }).catch((error: unknown) => {
     throw new Error(`mvn could not fetch Kafka ${KAFKA_VERSION}: ${firstComplaint(error)}`);
@@ -91,9 +101,10 @@ async function versionOf(java: string): Promise<string> {
 
 function firstComplaint(error: unknown): string {
   const output = error instanceof ToolFailedError ? error.output : String(error);
-  const lines = output.split("\n").map((line) => line.replace(/^\[(ERROR|FATAL)\]\s*/, "\u0000"));
-  const complaint = lines.find((line) => line.startsWith("\u0000"))?.slice(1) ?? output.trim().split("\n").at(-1) ?? "";
-  return complaint.replace(/ -> \[Help \d+\]$/, "").slice(0, 400);
+  const lines = stripVTControlCharacters(output).split("\n");
+  const complaints = lines.flatMap((line) => /^\[(?:ERROR|FATAL)\]\s*(\S.*)$/.exec(line)?.[1] ?? []);
+  const complaint = complaints[0] ?? lines.findLast((line) => line.trim() !== "") ?? "no output";
+  return complaint.replace(/ -> \[Help \d+\]$/, "").slice(0, 700);
 }
 
 function pom(): string {

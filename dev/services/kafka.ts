@@ -52,7 +52,7 @@ async function fromEnvironment(env: NodeJS.ProcessEnv, fresh: boolean): Promise<
     );
   });
   const count = brokerCount === 1 ? "one broker" : `${brokerCount} brokers`;
-  return { ...borrowedControls(variable), brokers, chosen: `${count} at ${list}, given by ${variable}` };
+  return { ...borrowedControls(variable), brokers, chosen: `Kafka (${count}) at ${list}, given by ${variable}` };
 }
 
 async function fromLocalProcess(env: NodeJS.ProcessEnv, progress: Progress): Promise<KafkaHandle | Declined> {

@@ -37,7 +37,7 @@ export async function climb<T extends { readonly chosen: string }>({
     const result = await rung.take();
     if (!(result instanceof Declined)) {
       const because = declined.length > 0 ? ` (${declined.join("; ")})` : "";
-      progress(`${service}: ${result.chosen}${because}`);
+      progress(`${result.chosen}${because}`);
       return result;
     }
     declined.push(result.why);

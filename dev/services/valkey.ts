@@ -98,7 +98,7 @@ async function startValkeyProcess(binary: ValkeyBinary, config: readonly string[
   const port = await freePort();
   const scratch = await openScratch("valkey");
   const file = join(scratch.dir, "valkey.conf");
-  const base = [`bind ${host}`, `port ${port}`, `dir ${scratch.dir}`, ...BASE_CONFIG];
+  const base = [`bind ${host}`, `port ${port}`, `dir "${scratch.dir}"`, ...BASE_CONFIG];
   await writeFile(file, `${[...base, ...config].join("\n")}\n`);
   const address = parseValkeyUrl(`redis://${host}:${port}`);
   const password =

@@ -89,10 +89,11 @@ describeWith(["valkey"], "a Valkey whose starter is gone", () => {
     { how: "was interrupted", argument: "hold", end: "SIGINT" as const },
     { how: "ended without stopping it", argument: "forget", end: undefined },
   ])("ends, and its data goes, after the starter $how", async ({ argument, end }) => {
-    const { pid, folder, starter } = await startHolder(argument);
+    const { url, folder, starter } = await startHolder(argument);
     if (end !== undefined) starter.kill(end);
     if (starter.exitCode === null && starter.signalCode === null) await once(starter, "exit");
-    await waitFor(() => !isAlive(pid) && !existsSync(folder));
+    const answers = () => identifyValkey(parseValkeyUrl(url)).then(Boolean, () => false);
+    await waitFor(async () => !existsSync(folder) && !(await answers()));
   });
 });
 
@@ -106,8 +107,8 @@ describeWith(["valkey", "kafka"], "addresses in the environment", () => {
     expect(valkey).toMatchObject({ url, owned: false, pid: undefined });
     expect(kafka).toMatchObject({ brokers: sharedKafkaBrokers(), owned: false });
     expect(lines).toEqual([
-      expect.stringMatching(/^Valkey: \w+ [\d.]+ at .* given by UNSTALE_VALKEY_URL$/),
-      expect.stringMatching(/^Kafka: one broker at .* given by KAFKA_BROKERS$/),
+      expect.stringMatching(/^\w+ [\d.]+ at .* given by UNSTALE_VALKEY_URL$/),
+      expect.stringMatching(/^Kafka \(one broker\) at .* given by KAFKA_BROKERS$/),
     ]);
     expect(() => valkey.pause()).toThrow(/UNSTALE_VALKEY_URL.*fresh/);
     await Promise.all([valkey.stop(), kafka.stop()]);
@@ -170,10 +171,10 @@ async function startHolder(argument: string) {
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   for await (const line of createInterface(starter.stdout)) {
-    const { pid, folder }: { pid: number; folder: string } = JSON.parse(line);
-    return { pid, folder, starter };
+    const { url, folder }: { url: string; folder: string } = JSON.parse(line);
+    return { url, folder, starter };
   }
-  throw new Error("Expected the starter to print the pid of its server, it ended without.");
+  throw new Error("Expected the starter to print where its server is, it ended without.");
 }
 
 function isAlive(pid: number | undefined): boolean {

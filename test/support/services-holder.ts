@@ -3,5 +3,5 @@ import { dirname } from "node:path";
 import { startValkey } from "../../dev/services/index.ts";
 
 const valkey = await startValkey({ fresh: true });
-console.log(JSON.stringify({ pid: valkey.pid, folder: dirname(valkey.logFile ?? "") }));
+console.log(JSON.stringify({ url: valkey.url, folder: dirname(valkey.logFile ?? "") }));
 if (process.argv[2] !== "forget") setInterval(() => {}, 60_000);

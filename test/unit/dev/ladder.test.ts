@@ -9,7 +9,7 @@ test("takes the first rung that holds, and one line says which and why", async (
   const progress = (line: string) => lines.push(line);
   const rungs = [declines("A is not set"), yields("a local one"), yields("another one")];
   await expect(climb({ service: "Valkey", rungs, progress, advice: "" })).resolves.toEqual({ chosen: "a local one" });
-  expect(lines).toEqual(["Valkey: a local one (A is not set)"]);
+  expect(lines).toEqual(["a local one (A is not set)"]);
 });
 
 test("without any says what each rung lacks and what to do", async () => {
