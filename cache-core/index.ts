@@ -1,10 +1,25 @@
 // What a program may import from `@unstale/cache-core`, in the order in which a reader meets it.
 
-// Time
-export { type Clock, systemClock } from "./clock.ts";
+export type { FillContext } from "./fill-context.ts";
+export type { GetOrSetResult, RefusedReason, UncachedReason } from "./fill-course.ts";
+export {
+  type GetOptions,
+  type GetOrSetOptions,
+  type GetResult,
+  type SetOptions,
+  SmartCache,
+} from "./smart-cache.ts";
+export type { InvalidationCounts } from "./smart-cache-invalidation.ts";
+export type { CacheWarning, Refusal, SmartCacheOptions, SmartCacheSettings } from "./smart-cache-options.ts";
+export { type ContentClass, contentClasses, type Duration, type Ttl } from "./ttl.ts";
+export type { SetRefusal, SetResult } from "./writer.ts";
+
 // Errors
-export { cacheErrors, type ErrorKind, isUnstaleError, UnstaleError } from "./errors.ts";
+
+export { cacheError, cacheErrors, type ErrorKind, isUnstaleError, UnstaleError } from "./errors.ts";
+
 // Changing: what the worker drives
+
 export {
   createInvalidator,
   type Invalidation,
@@ -13,7 +28,55 @@ export {
   type InvalidatorOptions,
   type Settled,
 } from "./invalidator.ts";
+
+// The store: the port, and its implementations
+
+export {
+  type AttachReply,
+  type AttachRequest,
+  type Bucket,
+  type CacheStore,
+  type CommitReply,
+  type CommitRequest,
+  type DeploymentRecord,
+  type DocumentChange,
+  type Drain,
+  type DrainReply,
+  type DrainRequest,
+  type FillLockRequest,
+  type HeartbeatReply,
+  type HeartbeatRequest,
+  type InvalidateReply,
+  type InvalidateRequest,
+  type LogPosition,
+  maxDocumentsPerCall,
+  type OpenReply,
+  type ReadReply,
+  type ReadRequest,
+  type RefusalReason,
+  type Scope,
+  type ScopeChange,
+  type ServerInfo,
+  type Snapshot,
+  type SweepReply,
+  type SweepRequest,
+  type TopicPartition,
+} from "./store.ts";
+export type { ReadyClient, ValkeyTarget } from "./valkey-connection.ts";
+export {
+  createValkeyStore,
+  defaultPolicy,
+  type Injected,
+  type StorePolicy,
+  type ValkeyStoreOptions,
+} from "./valkey-store.ts";
+
+// What all programs of a deployment must agree on
+
+export { DeploymentCheck, deploymentDifferences, proposeDeployment, wireFormat } from "./deployment.ts";
+
 // Names: keys, ids, namespaces, leases
+
 export {
   checkDocumentId,
   checkNamespace,
@@ -29,43 +92,8 @@ export {
   subjectOf,
 } from "./keys.ts";
 export { decodeLease, encodeLease, type Lease } from "./lease.ts";
-// The store: the port, and what its implementations need
-export type {
-  AttachReply,
-  AttachRequest,
-  Bucket,
-  CacheStore,
-  CommitReply,
-  CommitRequest,
-  DeploymentRecord,
-  DocumentChange,
-  Drain,
-  DrainReply,
-  DrainRequest,
-  FillLockRequest,
-  HeartbeatReply,
-  HeartbeatRequest,
-  InvalidateReply,
-  InvalidateRequest,
-  LogPosition,
-  OpenReply,
-  ReadReply,
-  ReadRequest,
-  RefusalReason,
-  Scope,
-  ScopeChange,
-  ServerInfo,
-  Snapshot,
-  SweepReply,
-  SweepRequest,
-  TopicPartition,
-} from "./store.ts";
-export { maxDocumentsPerCall } from "./store.ts";
-export type { ReadyClient, ValkeyTarget } from "./valkey-connection.ts";
-export {
-  createValkeyStore,
-  defaultPolicy,
-  type Injected,
-  type StorePolicy,
-  type ValkeyStoreOptions,
-} from "./valkey-store.ts";
+
+// Time, and what is measured
+
+export { type Clock, systemClock } from "./clock.ts";
+export { type CacheMetric, cacheMetrics, cacheSpans } from "./telemetry.ts";

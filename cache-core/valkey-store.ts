@@ -307,6 +307,6 @@ function unexpected(command: string, reply: unknown): Error {
 }
 
 /** From 2^51 up to 2^52: leaves room for INCR below 2^53, and prints with 16 digits. */
-function randomNonce(): number {
+export function randomNonce(): number {
   return 2 ** 51 + Number(randomBytes(8).readBigUInt64BE() & ((1n << 51n) - 1n));
 }
