@@ -1,0 +1,90 @@
+import { randomBytes } from "node:crypto";
+import { cacheError } from "./errors.ts";
+import type { KeyLayout } from "./keys.ts";
+import type { CacheStore, DeploymentRecord } from "./store.ts";
+
+/** Format of keys and fields that this version of the library reads and writes. */
+export const wireFormat = 1;
+
+/** What this program would write into `unstale:config`, were it the first to come. */
+export function proposeDeployment(options: {
+  readonly layout: KeyLayout;
+  readonly foreignWriters: boolean;
+  readonly group?: string | undefined;
+}): DeploymentRecord {
+  const { layout, foreignWriters, group } = options;
+  return {
+    format: wireFormat,
+    id: randomBytes(8).toString("hex"),
+    buckets: layout.buckets,
+    entryPrefix: layout.entryPrefix,
+    dependencyPrefixes: layout.dependencyPrefixes,
+    foreignWriters,
+    ...(group === undefined ? {} : { group }),
+  };
+}
+
+/** One line for each setting in which two programs differ. A record of a newer format is not compared: it is not ours to read. */
+export function deploymentDifferences(ours: DeploymentRecord, theirs: DeploymentRecord): string[] {
+  if (theirs.format > ours.format) return [];
+  const fields = ["buckets", "entryPrefix", "dependencyPrefixes", "foreignWriters"] as const;
+  const differences = fields.flatMap((field) => {
+    const [expected, got] = [JSON.stringify(theirs[field]), JSON.stringify(ours[field])];
+    return expected === got ? [] : [`${field} is ${expected} there, ${got} here`];
+  });
+  if (ours.group !== undefined && theirs.group !== undefined && ours.group !== theirs.group) {
+    differences.push(`group is ${JSON.stringify(theirs.group)} there, ${JSON.stringify(ours.group)} here`);
+  }
+  return differences;
+}
+
+/**
+ * Agreement with the deployment's other programs, asked for on first use. A program with other prefixes would write where
+ * no worker looks, so a mismatch is an error on each call, until it is gone; an outage is not.
+ */
+export class DeploymentCheck {
+  readonly #store: CacheStore;
+  readonly #ours: DeploymentRecord;
+  #known: DeploymentRecord | undefined;
+  #asking: Promise<void> | undefined;
+
+  constructor(options: { readonly store: CacheStore; readonly ours: DeploymentRecord }) {
+    this.#store = options.store;
+    this.#ours = options.ours;
+  }
+
+  /** The deployment's id, once it is known. */
+  get id(): string | undefined {
+    return this.#known?.id;
+  }
+
+  /**
+   * Resolves at once when the agreement is known.
+   * @throws UnstaleError `UNSTALE_CONFIG_MISMATCH`, or what the store throws.
+   */
+  async agree(): Promise<void> {
+    if (this.#known) return;
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
+  }
+
+  /** The store lost its state: the record may be gone with it, so it is asked for again. */
+  forget(): void {
+    this.#known = undefined;
+  }
+
+  async #ask(): Promise<void> {
+    const theirs = await this.#store.configure(this.#ours);
+    const differences = deploymentDifferences(this.#ours, theirs);
+    if (differences.length > 0) {
+      throw cacheError(
+        "UNSTALE_CONFIG_MISMATCH",
+        `This program's settings differ from those of its deployment (unstale:config): ${differences.join("; ")}. ` +
+          "Give all programs on one Valkey the same settings; to change them, stop all, delete unstale:config and start anew.",
+      );
+    }
+    this.#known = theirs;
+  }
+}

@@ -1,0 +1,170 @@
+import type { Clock } from "./clock.ts";
+import { within } from "./deadline.ts";
+import type { DeploymentCheck } from "./deployment.ts";
+import { decodeResponse } from "./entry.ts";
+import { isUnstaleError } from "./errors.ts";
+import { subjectOf } from "./keys.ts";
+import type { Lease } from "./lease.ts";
+import type { CacheStore, ReadReply, Scope, Snapshot } from "./store.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+/**
+ * Why there is no answer. `absent`: no living entry. `lost`: the bucket's state was lost and is new. `codec`: the entry is
+ * encoded in a way that is not ours. `moved`: versions were raised faster than they could be read. `format`: the keys are
+ * of a newer format. `unavailable`: the store did not answer in time, or with an error.
+ */
+export type MissReason = "absent" | "lost" | "codec" | "moved" | "format" | "unavailable";
+
+export interface Hit {
+  readonly kind: "hit";
+  readonly response: unknown;
+  readonly sources: readonly string[];
+}
+
+export interface Miss {
+  readonly kind: "miss";
+  readonly lease: Lease;
+  readonly reason: MissReason;
+}
+
+export type Lookup = Hit | Miss;
+
+export interface ReaderOptions {
+  readonly store: CacheStore;
+  readonly deployment: DeploymentCheck;
+  readonly versions: KnownVersions;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  /** How long one look-up may take in ms, all its steps together. */
+  readonly timeoutMs: number;
+  /** Told of each error that became a miss. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** An entry of a namespace can be raised under each read; more often than this in a row is a miss. */
+const maxMoves = 3;
+
+/**
+ * Looks entries up. A look-up never rejects because of the store: what cannot be known is a miss, and its lease is one that
+ * every commit refuses (I4).
+ */
+export class Reader {
+  readonly #options: ReaderOptions;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  /** @throws UnstaleError `UNSTALE_CONFIG_MISMATCH`, `UNSTALE_CLOSED` */
+  async read(scope: Scope, query: string): Promise<Lookup> {
+    const { clock, telemetry } = this.#options;
+    const startedAt = clock.now();
+    const lookup = await this.#bounded(scope, query, () => this.#look(scope, query));
+    const result = lookup.kind;
+    telemetry.add("reads", lookup.kind === "hit" ? { result } : { result, reason: lookup.reason });
+    telemetry.record("readDuration", clock.now() - startedAt, { result });
+    return lookup;
+  }
+
+  /** A lease without looking at the entry. */
+  lease(scope: Scope, query: string): Promise<Miss> {
+    return this.#bounded(scope, query, () => this.#open(scope, query, "absent"));
+  }
+
+  async #bounded<T extends Lookup>(scope: Scope, query: string, work: () => Promise<T>): Promise<T | Miss> {
+    const { clock, timeoutMs: ms, deployment, onError } = this.#options;
+    try {
+      return await within({
+        clock,
+        ms,
+        work: async () => {
+          await deployment.agree();
+          return await work();
+        },
+      });
+    } catch (error) {
+      if (isCallersConcern(error)) throw error;
+      onError(error);
+      return miss(scope, query, "unavailable");
+    }
+  }
+
+  async #look(scope: Scope, query: string): Promise<Lookup> {
+    const { store, versions, deployment } = this.#options;
+    for (let moves = 0; moves <= maxMoves; moves += 1) {
+      const reply = await store.read({ ...scope, query, versions: versions.get(scope) });
+      if (reply.kind === "moved") {
+        versions.set(scope, reply.versions);
+        continue;
+      }
+      if (reply.kind === "lost") {
+        deployment.forget();
+        return this.#open(scope, query, "lost");
+      }
+      return this.#judge(scope, query, reply);
+    }
+    return this.#open(scope, query, "moved");
+  }
+
+  #judge(scope: Scope, query: string, reply: Exclude<ReadReply, { kind: "moved" | "lost" }>): Lookup | Promise<Lookup> {
+    switch (reply.kind) {
+      case "hit": {
+        const decoded = decodeResponse(reply.response, reply.codec);
+        if (!decoded) return this.#open(scope, query, "codec");
+        return { kind: "hit", response: decoded.value, sources: reply.sources };
+      }
+      case "miss":
+        return miss(scope, query, "absent", reply.snapshot);
+      case "format":
+        return miss(scope, query, "format");
+      default:
+        return reply satisfies never;
+    }
+  }
+
+  async #open(scope: Scope, query: string, reason: MissReason): Promise<Miss> {
+    const { store, versions } = this.#options;
+    const reply = await store.open(scope);
+    if (reply.kind === "format") return miss(scope, query, "format");
+    versions.set(scope, reply.snapshot.versions);
+    return miss(scope, query, reason, reply.snapshot);
+  }
+}
+
+function miss(scope: Scope, query: string, reason: MissReason, snapshot?: Snapshot): Miss {
+  const subject = subjectOf(scope.namespace, query);
+  return { kind: "miss", reason, lease: { subject, ...(snapshot ? { snapshot } : {}) } };
+}
+
+/** Errors that say something about the program, not about the store's health: those are never turned into a miss. */
+export function isCallersConcern(error: unknown): boolean {
+  return isUnstaleError(error) && (error.code === "UNSTALE_CONFIG_MISMATCH" || error.code === "UNSTALE_CLOSED");
+}
+
+/** The version counters as this process last saw them: a guess that saves a round trip; the store compares them. */
+export class KnownVersions {
+  readonly #byScope = new Map<string, readonly string[]>();
+  readonly #limit: number;
+
+  /** At most `limit` scopes are remembered; the one that was learnt first goes first. */
+  constructor(limit = 10_000) {
+    this.#limit = limit;
+  }
+
+  get(scope: Scope): readonly string[] {
+    return this.#byScope.get(nameOf(scope)) ?? [];
+  }
+
+  set(scope: Scope, versions: readonly string[]): void {
+    const name = nameOf(scope);
+    this.#byScope.delete(name);
+    this.#byScope.set(name, versions);
+    if (this.#byScope.size <= this.#limit) return;
+    const [oldest] = this.#byScope.keys();
+    if (oldest !== undefined) this.#byScope.delete(oldest);
+  }
+}
+
+function nameOf({ bucket, namespace }: Scope): string {
+  return `${bucket} ${namespace ?? ""}`;
+}
