@@ -1,0 +1,72 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "./clock.ts";
+import { within } from "./deadline.ts";
+import type { CacheStore, Scope } from "./store.ts";
+
+export interface FillLockOptions {
+  readonly store: CacheStore;
+  readonly clock: Clock;
+  /** How long the lock outlives a holder that died, in ms. */
+  readonly ttlMs: number;
+  /** How long asking for it may take in ms. */
+  readonly timeoutMs: number;
+  /** Told of errors: the lock only saves work, so they are no reason to fail. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface HeldLock {
+  /** Gives the lock back; resolves when that is done or cannot be done. Idempotent. */
+  release(): Promise<void>;
+}
+
+/**
+ * The right to fill one entry, among all processes. `"taken"`: somebody else fills. `"unknown"`: the store does not answer,
+ * so there is nobody to agree with.
+ *
+ * The lock is renewed every third of its TTL. A holder that stalls for longer loses it, and two fill: that costs a fill
+ * and nothing else, since each commit is judged by its own lease.
+ */
+export async function acquireFillLock(
+  entry: { readonly scope: Scope; readonly query: string; readonly signal: AbortSignal },
+  options: FillLockOptions,
+): Promise<HeldLock | "taken" | "unknown"> {
+  const { store, clock, ttlMs, timeoutMs: ms, onError } = options;
+  const request = { ...entry.scope, query: entry.query, token: randomUUID(), ttlMs };
+  try {
+    const { acquired } = await within({ clock, ms, work: () => store.acquireFill(request) });
+    if (!acquired) return "taken";
+  } catch (error) {
+    onError(error);
+    return "unknown";
+  }
+
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  entry.signal.addEventListener("abort", end, { once: true });
+  const renewing = renew();
+
+  async function renew(): Promise<void> {
+    while (!over.signal.aborted) {
+      try {
+        await clock.sleep(ttlMs / 3, over.signal);
+        const { held } = await store.renewFill(request);
+        if (!held) return;
+      } catch (error) {
+        if (!over.signal.aborted) onError(error);
+      }
+    }
+  }
+
+  return {
+    release: async () => {
+      entry.signal.removeEventListener("abort", end);
+      over.abort();
+      await renewing;
+      try {
+        await within({ clock, ms, work: () => store.releaseFill(request) });
+      } catch (error) {
+        onError(error);
+      }
+    },
+  };
+}
