@@ -48,17 +48,6 @@ export const relations: readonly Relation[] = [
     violation: ({ kafkaSslCert, kafkaSslKey }) => together({ kafkaSslCert, kafkaSslKey }),
   },
   {
-    between: ["kafkaSslPassphrase", "kafkaSslKey"],
-    rule: "a passphrase belongs to a private key",
-    violation: ({ kafkaSslPassphrase, kafkaSslKey }) =>
-      kafkaSslPassphrase === undefined || kafkaSslKey !== undefined
-        ? undefined
-        : {
-            got: "a passphrase alone",
-            todo: `Set ${name("kafkaSslKey")} too, or remove ${name("kafkaSslPassphrase")}.`,
-          },
-  },
-  {
     between: ["kafkaSsl", "kafkaSslCa", "kafkaSslCert", "kafkaSslKey"],
     rule: "certificates need TLS to be on",
     violation: ({ kafkaSsl, kafkaSslCa, kafkaSslCert, kafkaSslKey }) =>
@@ -96,15 +85,6 @@ export const relations: readonly Relation[] = [
         all.filter((other, at) => at !== index && other.startsWith(one)).map((other) => `"${one}" and "${other}"`),
       )[0];
       return pair === undefined ? undefined : { got: pair, todo: "Give each its own first word." };
-    },
-  },
-  {
-    between: ["kafkaTopics"],
-    rule: "a dead-letter topic (`<topic>.dlq`) is not read from",
-    violation: ({ kafkaTopics }) => {
-      const names = new Set(kafkaTopics.map((topic) => topic.name));
-      const own = [...names].find((topic) => topic.endsWith(".dlq") && names.has(topic.slice(0, -".dlq".length)));
-      return own === undefined ? undefined : { got: `"${own}"`, todo: `Remove "${own}" from ${name("kafkaTopics")}.` };
     },
   },
 ];

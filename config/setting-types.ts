@@ -93,11 +93,11 @@ export function list<T extends string>(item: SettingType<T>, expected: string): 
   };
 }
 
-/** `host:port`; an IPv6 address stands in brackets. */
+/** `host:port`. The Kafka client takes no bare IPv6 address. */
 export const hostAndPort: SettingType<string> = text({
   expected: "host:port",
   pattern:
-    /^(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?):([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/,
+    /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/,
 });
 
 /** A URL that may carry a password: kept as a {@link Secret} that shows all but the password. */

@@ -136,13 +136,6 @@ export const settings = {
     secret: true,
     doc: "Private key of the client certificate.",
   }),
-  kafkaSslPassphrase: optional({
-    env: "UNSTALE_KAFKA_SSL_PASSPHRASE",
-    path: "kafka.ssl.passphrase",
-    type: secretText,
-    secret: true,
-    doc: "Passphrase of the private key.",
-  }),
   kafkaSaslMechanism: optional({
     env: "UNSTALE_KAFKA_SASL_MECHANISM",
     path: "kafka.sasl.mechanism",

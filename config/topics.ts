@@ -12,7 +12,11 @@ export interface TopicSetting {
   readonly wide: boolean;
 }
 
-const topicName = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/);
+/** Shorter than Kafka allows, so that there is room for the dead-letter topic `<name>.dlq`, which itself is not read from. */
+const topicName = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,245}$/)
+  .refine((name) => !name.endsWith(".dlq"));
 
 const topic = z
   .strictObject({
@@ -44,7 +48,7 @@ const names = z.string().transform((text, context): unknown[] => {
 /** In text names separated by commas, or a JSON list; in YAML a list of names and of `{name, format, id?, wide?}`. */
 export const topics: SettingType<readonly [TopicSetting, ...TopicSetting[]]> = {
   expected:
-    'topic names, or a list of {name, format: "json", id?: "{type}:{id}", wide?: true or false}, each name once',
+    'topic names (none that ends in .dlq), or a list of {name, format: "json", id?: "{type}:{id}", wide?: true or false}, each name once',
   schema: z
     .union([names, z.array(z.unknown())])
     .transform((items) => items.map((item) => (typeof item === "string" ? { name: item } : item)))
