@@ -1,0 +1,186 @@
+/**
+ * The composition root: the only place where the parts of a worker meet. It makes nothing that talks to the outside but
+ * the HTTP server; store and source come in, so that tests bring their own.
+ */
+import { metrics, trace } from "@opentelemetry/api";
+import { type CacheStore, type Clock, createInvalidator, type Invalidator, systemClock } from "@unstale/cache-core";
+import type { Config } from "../config/index.ts";
+import type { ChangeSource, PartitionLag } from "../consumers/change-source.ts";
+import { createAssignment } from "./assignment.ts";
+import { reasonOf } from "./errors.ts";
+import { observeGauges } from "./gauges.ts";
+import { createHealthServer } from "./health.ts";
+import { createHeartbeat } from "./heartbeat.ts";
+import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
+import type { Logger } from "./logger.ts";
+import { createWorkerMetrics } from "./metrics.ts";
+import { createNotices } from "./notices.ts";
+import { createPipeline } from "./pipeline.ts";
+import { createPositions } from "./positions.ts";
+import { reachStore } from "./reach-store.ts";
+import { createRepeating } from "./repeating.ts";
+import { createSliceTracing } from "./slice-tracing.ts";
+import type { TelemetrySdk } from "./telemetry.ts";
+import { createWidening } from "./widening.ts";
+
+export interface App {
+  readonly lifecycle: Lifecycle;
+  /**
+   * Serves HTTP, reaches the store, joins the group. Resolves when the worker runs, or was stopped meanwhile.
+   * @throws UnstaleError whatever waiting cannot mend.
+   */
+  start(): Promise<void>;
+  /** Ends everything in order: no new slices, those under way, the store, telemetry, HTTP. Idempotent, never rejects. */
+  stop(reason: string): Promise<void>;
+  /** Resolves when the app was stopped: to the error that made it end, if one did. */
+  readonly ended: Promise<Error | undefined>;
+  /** Where HTTP is served, once it is. */
+  readonly address: { readonly host: string; readonly port: number } | undefined;
+}
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly store: CacheStore;
+  readonly source: ChangeSource;
+  /** Compares our settings with those of the deployment, see {@link reachStore}. */
+  readonly deployment: { agree(): Promise<void>; forget(): void };
+  readonly telemetry: TelemetrySdk;
+  readonly log: Logger;
+  readonly overrides?: {
+    readonly clock?: Clock;
+    readonly random?: () => number;
+    readonly invalidator?: Invalidator;
+  };
+}
+
+const buckets = 1;
+const leftoverAfterMs = 5_000;
+const lagEveryMs = 10_000;
+const telemetryDeadlineMs = 2_000;
+/** How long an end may take beyond the drain timeout. */
+export const stopGraceMs = 5_000;
+
+export function createApp(options: AppOptions): App {
+  const { config, store, source, deployment, telemetry, log, overrides = {} } = options;
+  const clock = overrides.clock ?? systemClock;
+  const random = overrides.random ?? Math.random;
+  const invalidator = overrides.invalidator ?? createInvalidator({ store, buckets, clock });
+  const workerMetrics = createWorkerMetrics(metrics.getMeter("unstale-worker"));
+  const tracing = createSliceTracing(trace.getTracer("unstale-worker"), config.kafkaGroupId);
+  const { foreignWriters } = config;
+  const stopping = new AbortController();
+  let failure: Error | undefined;
+
+  const lifecycle = createLifecycle({
+    conditions: ["valkey", "kafka", "partitions"],
+    onTransition: ({ from, to, reason }) =>
+      log[to === "degraded" ? "warn" : "info"]({ from, to, reason }, `worker is ${to}`),
+  });
+  const fail = (error: Error): void => {
+    failure ??= error;
+    void stop("failure");
+  };
+
+  const positions = createPositions();
+  const shared = { store, invalidator, buckets, positions, metrics: workerMetrics, clock, log };
+  const widening = createWidening({ ...shared, foreignWriters });
+  const pipeline = createPipeline({ ...shared, tracing, random });
+  const assignment = createAssignment({ ...shared, pipeline, widening });
+  const notices = createNotices({ lifecycle, metrics: workerMetrics, log, onFailed: fail });
+  const heartbeat = createHeartbeat({
+    ...shared,
+    widening,
+    lifecycle,
+    leftoverAfterMs,
+    seek: (target) => source.seek(target),
+    onBorn: () => {
+      deployment.forget();
+      deployment
+        .agree()
+        .catch((error: unknown) => log.warn({ err: error }, "the deployment record was not written again"));
+    },
+  });
+
+  let lag: readonly PartitionLag[] = [];
+  const rounds = [
+    createRepeating({ everyMs: config.valkeyHeartbeatIntervalMs, clock, work: () => heartbeat.beat() }),
+    createRepeating({
+      everyMs: lagEveryMs,
+      clock,
+      work: async () => {
+        // Unknown lag is no observation; why Kafka does not answer is said elsewhere.
+        lag = await source.lag().catch(() => []);
+      },
+    }),
+  ];
+  observeGauges({ metrics: workerMetrics, source, invalidator, heartbeat, notices, lifecycle, lag: () => lag });
+
+  const health = createHealthServer({
+    host: config.httpHost,
+    port: config.httpPort,
+    lifecycle,
+    serveMetrics: (request, response) => telemetry.serveMetrics(request, response),
+  });
+
+  let address: App["address"];
+  let end: (error: Error | undefined) => void = () => undefined;
+  const ended = new Promise<Error | undefined>((resolve) => {
+    end = resolve;
+  });
+  let stopped: Promise<void> | undefined;
+
+  async function start(): Promise<void> {
+    address = await health.start();
+    log.info({ ...address }, `serving http://${address.host}:${address.port}`);
+    await reachStore({ ...shared, agree: () => deployment.agree(), lifecycle, signal: stopping.signal });
+    rounds[0]?.start();
+    await source.start({
+      onAssigned: (partitions) => assignment.onAssigned(partitions),
+      onRevoked: (partitions) => {
+        assignment.onRevoked(partitions);
+        notices.onRevoked(partitions);
+      },
+      onSlice: (slice) => pipeline.onSlice(slice),
+      onGap: (gap) => assignment.onGap(gap),
+      onNotice: (notice) => notices.onNotice(notice),
+    });
+    rounds[1]?.start();
+  }
+
+  function stop(reason: string): Promise<void> {
+    stopped ??= endInOrder(reason);
+    return stopped;
+  }
+
+  async function endInOrder(reason: string): Promise<void> {
+    lifecycle.happen("stop", reason);
+    stopping.abort(new Error("stopped"));
+    const { drained } = await source.stop({ drainMs: config.drainTimeoutMs });
+    if (!drained) log.warn({}, "not everything settled in time; the rest is delivered to another worker");
+    await Promise.all(rounds.map((round) => round.stop()));
+    invalidator.stop();
+    await heartbeat.idle();
+    await store.close().catch((error: unknown) => log.warn({ reason: reasonOf(error) }, "the store did not close"));
+    lifecycle.happen("drained", reason);
+    await telemetry.shutdown(telemetryDeadlineMs);
+    await health.stop();
+    end(failure);
+  }
+
+  return {
+    lifecycle,
+    start: () =>
+      start().catch((error: unknown) => {
+        if (stopping.signal.aborted) return;
+        const reason = reasonOf(error);
+        lifecycle.happen("fail", reason);
+        failure ??= error instanceof Error ? error : new Error(reason);
+        throw error;
+      }),
+    stop,
+    ended,
+    get address() {
+      return address;
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import type { CacheStore } from "@unstale/cache-core";
+import type { AssignedPartition, Gap, Partition, StartPosition } from "../consumers/change-source.ts";
+import { unsupported } from "./errors.ts";
+import type { Logger } from "./logger.ts";
+import type { WorkerMetrics } from "./metrics.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { Positions } from "./positions.ts";
+import { decideStart, type StartDecision, type StartReason } from "./start-position.ts";
+import { formatTooNew, type Mark, type Widening, type WideningReason } from "./widening.ts";
+
+/** Answers the source: where to begin, and what to do about events that were lost. */
+export interface Assignment {
+  onAssigned(partitions: readonly AssignedPartition[]): Promise<readonly StartPosition[]>;
+  onRevoked(partitions: readonly Partition[]): void;
+  onGap(gap: Gap): Promise<void>;
+}
+
+export interface AssignmentOptions {
+  readonly store: Pick<CacheStore, "heartbeat">;
+  readonly buckets: number;
+  readonly positions: Positions;
+  readonly pipeline: Pick<Pipeline, "quiet">;
+  readonly widening: Widening;
+  readonly metrics: WorkerMetrics;
+  readonly log: Logger;
+}
+
+interface Start extends Mark {
+  readonly decision: StartDecision;
+}
+
+export function createAssignment(options: AssignmentOptions): Assignment {
+  const { store, buckets, positions, pipeline, widening, metrics, log } = options;
+
+  /** For each partition what each bucket says. */
+  async function appliedOffsets(
+    partitions: readonly Partition[],
+  ): Promise<readonly (readonly (number | undefined)[])[]> {
+    const replies = await Promise.all(
+      Array.from({ length: buckets }, (_, bucket) => store.heartbeat({ bucket, partitions })),
+    );
+    return partitions.map((_, index) =>
+      replies.map((reply) => {
+        if (reply.kind === "format") throw unsupported("UNSTALE_FORMAT_TOO_NEW", formatTooNew);
+        return reply.applied[index];
+      }),
+    );
+  }
+
+  async function onAssigned(partitions: readonly AssignedPartition[]): Promise<readonly StartPosition[]> {
+    await Promise.all(partitions.map((partition) => pipeline.quiet(partition)));
+    const applied = await appliedOffsets(partitions);
+    const starts = partitions.map(({ topic, partition, committed, low, end }, index): Start => {
+      const decision = decideStart({ committed, low, end, applied: applied[index] ?? [] });
+      report({ topic, partition, committed, low, end, applied: applied[index] }, decision);
+      return { topic, partition, offset: decision.offset, decision };
+    });
+    for (const { topic, decision } of starts) {
+      const reason = wideningReasons[decision.reason];
+      if (decision.barrier && reason !== undefined) await widening.everything(topic, reason);
+    }
+    await widening.attach(starts.filter(({ decision }) => decision.attach));
+    for (const start of starts) if (start.decision.barrier) await widening.seal(start);
+    for (const start of starts) positions.begin(start, Number(start.offset));
+    return starts.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+  }
+
+  function report(
+    facts: { readonly topic: string } & Record<string, unknown>,
+    { offset, reason, barrier }: StartDecision,
+  ): void {
+    if (reason === "rolled-back") metrics.add("rollbacks", { topic: facts.topic });
+    const level = barrier || reason === "rolled-back" ? "warn" : "debug";
+    log[level]({ ...facts, offset, reason }, "partition assigned");
+  }
+
+  async function onGap(gap: Gap): Promise<void> {
+    const { partition: place, from, to, cause } = gap;
+    await pipeline.quiet(place);
+    log.error({ ...place, from, to, cause }, "events were lost in the log before they were seen");
+    metrics.add("gaps", { topic: place.topic, cause });
+    await widening.everything(place.topic, `gap-${cause}`);
+    const mark = { ...place, offset: to };
+    // Only a recreated log goes back.
+    if (cause === "recreated") await widening.attach([mark]);
+    await widening.seal(mark);
+    positions.begin(place, Number(to));
+  }
+
+  return {
+    onAssigned,
+    onRevoked: (partitions) => {
+      for (const partition of partitions) positions.forget(partition);
+    },
+    onGap,
+  };
+}
+
+/** Of the decisions that may ask for a barrier. */
+const wideningReasons: Readonly<Record<StartReason, WideningReason | undefined>> = {
+  resumed: undefined,
+  "rolled-back": undefined,
+  new: undefined,
+  forgotten: "forgotten",
+  lost: "lost",
+  expired: "expired",
+  recreated: "recreated",
+};

@@ -1,0 +1,157 @@
+import type { CacheStore, Clock, Drain, HeartbeatReply, Invalidator } from "@unstale/cache-core";
+import type { PartitionOffset } from "../consumers/change-source.ts";
+import { reasonOf } from "./errors.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Logger } from "./logger.ts";
+import type { WorkerMetrics } from "./metrics.ts";
+import type { Position, Positions } from "./positions.ts";
+import { formatTooNew, type Widening } from "./widening.ts";
+
+/**
+ * Once a second per bucket: notices that Valkey fell back without waiting for the next event, keeps the bucket's state
+ * warm, and finishes drains that somebody else left.
+ */
+export interface Heartbeat {
+  /** One round over all buckets. Never rejects. */
+  beat(): Promise<void>;
+  /** What the last answers said, by bucket. */
+  readonly standing: readonly BucketStanding[];
+  /** Resolves when repairs and leftover drains under way have ended. */
+  idle(): Promise<void>;
+}
+
+export interface BucketStanding {
+  readonly bucket: number;
+  readonly fences: number;
+  readonly floorAgeMs: number;
+}
+
+export interface HeartbeatOptions {
+  readonly store: Pick<CacheStore, "heartbeat">;
+  readonly invalidator: Pick<Invalidator, "finish">;
+  readonly buckets: number;
+  readonly positions: Positions;
+  readonly widening: Widening;
+  readonly seek: (target: PartitionOffset) => void;
+  /** State was lost: what else was in Valkey may be gone, too. */
+  readonly onBorn: () => void;
+  readonly lifecycle: Pick<Lifecycle, "met" | "unmet">;
+  readonly metrics: WorkerMetrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** A drain that is still there after this time was left by somebody. */
+  readonly leftoverAfterMs: number;
+}
+
+type Alive = Extract<HeartbeatReply, { kind: "alive" }>;
+
+export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
+  const { store, invalidator, buckets, positions, widening, lifecycle, metrics, clock, log } = options;
+  const drainsSeen = new Map<string, number>();
+  const background = new Set<Promise<void>>();
+  const repairing = new Set<string>();
+  let standing: readonly BucketStanding[] = [];
+
+  async function beat(): Promise<void> {
+    // Taken before the call: what is applied meanwhile cannot look like a loss.
+    const before = positions.all();
+    try {
+      const replies = await Promise.all(
+        Array.from({ length: buckets }, (_, bucket) => store.heartbeat({ bucket, partitions: before })),
+      );
+      const alive = replies.filter((reply) => reply.kind === "alive");
+      if (alive.length < replies.length) {
+        lifecycle.unmet("valkey", formatTooNew);
+        return;
+      }
+      lifecycle.met("valkey", "answers");
+      judge(before, alive);
+    } catch (error) {
+      metrics.add("heartbeatFailures");
+      lifecycle.unmet("valkey", reasonOf(error));
+    }
+  }
+
+  function judge(before: readonly Position[], replies: readonly Alive[]): void {
+    standing = replies.map(({ fences, floor, at }, bucket) => ({
+      bucket,
+      fences,
+      floorAgeMs: Math.max(0, at - floor) / 1_000,
+    }));
+    if (replies.some((reply) => reply.born)) {
+      metrics.add("births");
+      log.warn({}, "state in Valkey was lost and is new; older leases are refused");
+      options.onBorn();
+    }
+    before.forEach((position, index) => {
+      compare(
+        position,
+        replies.map((reply) => reply.applied[index]),
+      );
+    });
+    finishLeftovers(replies.flatMap((reply) => reply.drains));
+  }
+
+  function compare(position: Position, applied: readonly (number | undefined)[]): void {
+    if (positions.get(position)?.epoch !== position.epoch) return;
+    const known = applied.filter((offset) => offset !== undefined);
+    if (known.length < applied.length) {
+      if (position.offset > 0) inBackground(`lost ${position.topic}/${position.partition}`, () => repair(position));
+      return;
+    }
+    const least = Math.min(...known);
+    if (least >= position.offset) return;
+    const { topic, partition } = position;
+    metrics.add("rollbacks", { topic });
+    log.warn({ topic, partition, applied: position.offset, known: least }, "Valkey fell back; replaying");
+    positions.begin(position, least);
+    options.seek({ topic, partition, offset: BigInt(least) });
+  }
+
+  /** Valkey forgot the partition: what else it forgot cannot be known (H7). */
+  async function repair({ topic, partition, offset }: Position): Promise<void> {
+    await widening.everything(topic, "lost");
+    await widening.seal({ topic, partition, offset: BigInt(offset) });
+  }
+
+  function finishLeftovers(drains: readonly Drain[]): void {
+    const now = clock.now();
+    const present = new Set(drains.map(nameOf));
+    for (const name of drainsSeen.keys()) if (!present.has(name)) drainsSeen.delete(name);
+    for (const name of present) if (!drainsSeen.has(name)) drainsSeen.set(name, now);
+    const left = drains.filter((drain) => now - (drainsSeen.get(nameOf(drain)) ?? now) >= options.leftoverAfterMs);
+    if (left.length === 0) return;
+    inBackground("leftovers", async () => {
+      const deleted = await invalidator.finish(left);
+      metrics.add("entriesDeleted", { phase: "leftover" }, deleted);
+      log.info({ drains: left.length, deleted }, "finished drains that were left behind");
+    });
+  }
+
+  /** One at a time of each name; a failure is tried again by the next beat. */
+  function inBackground(name: string, work: () => Promise<void>): void {
+    if (repairing.has(name)) return;
+    repairing.add(name);
+    const run = work()
+      .catch((error: unknown) => log.warn({ err: error, work: name }, "could not be finished; trying again"))
+      .finally(() => {
+        repairing.delete(name);
+        background.delete(run);
+      });
+    background.add(run);
+  }
+
+  return {
+    beat,
+    get standing() {
+      return standing;
+    },
+    idle: async () => {
+      await Promise.all(background);
+    },
+  };
+}
+
+function nameOf({ bucket, document, token }: Drain): string {
+  return `${bucket} ${token} ${document}`;
+}
