@@ -15,8 +15,11 @@ export type DecodeFailure =
   | "invalid-id"
   | "invalid-version"
   | "invalid-namespace"
+  | "invalid-all"
   | "not-wide"
-  | "foreign-format";
+  | "foreign-format"
+  /** The decoder itself failed: a bug, contained to one record. */
+  | "decoder-error";
 
 export type Decoded =
   | {

@@ -18,7 +18,11 @@ export interface ChangeSource {
    * Idempotent, never rejects.
    */
   stop(options: { readonly drainMs: number }): Promise<{ readonly drained: boolean }>;
-  /** Goes back (or forward) to an offset of a partition that is owned now; slices under way are forgotten, not committed. */
+  /**
+   * Goes to an offset of a partition that is owned now. Backwards, slices under way are forgotten: their signal is
+   * aborted, what they settle is not committed, and delivery begins at the first offset that has not settled, if that is
+   * lower. Forwards, they may settle. Does nothing for a partition that is not owned.
+   */
   seek(target: PartitionOffset): void;
   /** Partitions owned now. */
   owned(): readonly Partition[];
@@ -33,7 +37,17 @@ export interface ChangeHandlers {
   onAssigned(partitions: readonly AssignedPartition[]): Promise<readonly StartPosition[]>;
   /** Partitions that are no longer ours; slices of them still under way have had their signal aborted. */
   onRevoked(partitions: readonly Partition[]): void;
+  /**
+   * Slices of one partition come one after the other, in order of offsets; slices of several partitions side by side. A
+   * slice may have no changes (its records were dead-lettered): its offsets still want to be remembered. A rejection is
+   * taken like `retry` with a backoff of the source's own.
+   */
   onSlice(slice: Slice): Promise<SliceOutcome>;
+  /**
+   * Events were lost before we saw them (I5). Nothing of the partition is delivered or committed until it resolves;
+   * while it rejects it is tried again with backoff.
+   */
+  onGap(gap: Gap): Promise<void>;
   /** What happened to the source; for logs, metrics and health. Must not throw. */
   onNotice(notice: SourceNotice): void;
 }
@@ -48,12 +62,29 @@ export interface PartitionOffset extends Partition {
 }
 
 export interface AssignedPartition extends Partition {
-  /** What the group has committed; absent when it never did. */
+  /**
+   * What the group has committed; absent when it never did, or when its offset was lost: with `low` above what the store
+   * says was applied, events are missing.
+   */
   readonly committed?: bigint;
+  /** What was committed beside it, see `commitMetadata`. */
+  readonly metadata?: string;
   /** First offset that is still there. */
   readonly low: bigint;
   /** Offset that the next record will get. */
   readonly end: bigint;
+}
+
+export interface Gap {
+  readonly partition: Partition;
+  /** The offset that we would have read next, and the one with which we go on; `to` is the smaller one after `recreated`. */
+  readonly from: bigint;
+  readonly to: bigint;
+  /**
+   * `retention`: the log's start overtook us. `recreated`: the log ends before our position, so it is another log, or cut.
+   * `skipped`: offsets are missing in the middle of a log that is never compacted.
+   */
+  readonly cause: "retention" | "recreated" | "skipped";
 }
 
 /** Where to begin. `offset` must lie between `low` and `end`. */
@@ -69,6 +100,7 @@ export interface PositionedChange {
 }
 
 export interface Slice extends Partition {
+  /** At most 500, unless a single record has more. */
   readonly changes: readonly PositionedChange[];
   /** Offset of the first record of the slice, and the one after its last. */
   readonly first: bigint;
@@ -78,7 +110,7 @@ export interface Slice extends Partition {
   readonly traces: readonly Readonly<Record<string, string>>[];
   /** Log end when the slice was fetched. */
   readonly end: bigint;
-  /** Aborted when the partition is lost, the source stops for good, or the slice took too long. */
+  /** Aborted when the partition is lost or sought elsewhere, the source stops for good, or applying took too long. */
   readonly signal: AbortSignal;
 }
 
@@ -108,7 +140,7 @@ export type SourceNotice =
   | { readonly kind: "resumed"; readonly partition: Partition }
   | { readonly kind: "committed"; readonly offsets: readonly PartitionOffset[] }
   /** Offsets that can no longer be read: events were lost before we saw them (I5). */
-  | { readonly kind: "gap"; readonly partition: Partition; readonly from: bigint; readonly to: bigint }
+  | ({ readonly kind: "gap" } & Gap)
   | { readonly kind: "stalled"; readonly partition: Partition; readonly offset: bigint }
   | {
       readonly kind: "dead-letter";

@@ -1,0 +1,118 @@
+import type { PartitionOffset } from "./change-source.ts";
+import { kafkaError } from "./kafka-error.ts";
+import type { CommittedOffset, KafkaAdminClient, LogBounds } from "./kafka-types.ts";
+
+/** What is used of kafkajs' admin, in its words. */
+export interface AdminLike {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  fetchTopicMetadata(): Promise<{ topics: readonly { name: string; partitions: readonly unknown[] }[] }>;
+  createTopics(options: {
+    topics: { topic: string; numPartitions: number; replicationFactor: number }[];
+    waitForLeaders: boolean;
+  }): Promise<boolean>;
+  fetchTopicOffsets(topic: string): Promise<readonly { partition: number; low: string; high: string }[]>;
+  fetchOffsets(options: { groupId: string; topics: string[] }): Promise<
+    readonly {
+      topic: string;
+      partitions: readonly { partition: number; offset: string; metadata: string | null }[];
+    }[]
+  >;
+  describeConfigs(options: {
+    resources: { type: number; name: string; configNames: string[] }[];
+    includeSynonyms: boolean;
+  }): Promise<{
+    resources: readonly {
+      errorCode: number;
+      resourceName: string;
+      configEntries: readonly { configName: string; configValue: string }[];
+    }[];
+  }>;
+  describeGroups(groupIds: string[]): Promise<{ groups: readonly { state: string; members: readonly unknown[] }[] }>;
+  describeCluster(): Promise<{ brokers: readonly unknown[]; clusterId: string }>;
+}
+
+const topicResource = 2;
+/** Broker's defaults, since Kafka 2.4. */
+const brokerDefault = -1;
+
+/** All calls reject with an `UnstaleError` of `consumerErrors`. */
+export function kafkaAdmin(admin: AdminLike): KafkaAdminClient {
+  const told = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw kafkaError(error, doing);
+    }
+  };
+  return {
+    connect: () => told("Connecting to Kafka", () => admin.connect()),
+    disconnect: () => admin.disconnect(),
+    listTopics: () => told("Listing topics", () => listTopics(admin)),
+    createTopics: (topics) =>
+      told(`Creating ${topics.map(({ topic }) => topic).join(", ")}`, async () => {
+        const wanted = topics.map(({ topic, partitions }) => ({
+          topic,
+          numPartitions: partitions ?? brokerDefault,
+          replicationFactor: brokerDefault,
+        }));
+        await admin.createTopics({ topics: wanted, waitForLeaders: true });
+      }),
+    bounds: (topic) => told(`Reading the offsets of ${topic}`, () => bounds(admin, topic)),
+    committed: (groupId, topics) =>
+      told(`Reading the offsets of group ${groupId}`, () => committed(admin, groupId, [...topics])),
+    uncompacted: (topics) => told("Reading the settings of topics", () => uncompacted(admin, topics)),
+    describeGroup: (groupId) =>
+      told(`Describing group ${groupId}`, async () => {
+        const group = (await admin.describeGroups([groupId])).groups[0];
+        return { state: group?.state ?? "Dead", members: group?.members.length ?? 0 };
+      }),
+    describeCluster: () =>
+      told("Describing the cluster", async () => {
+        const { brokers, clusterId } = await admin.describeCluster();
+        return { brokers: brokers.length, clusterId };
+      }),
+  };
+}
+
+async function listTopics(admin: AdminLike): Promise<Map<string, number>> {
+  const { topics } = await admin.fetchTopicMetadata();
+  return new Map(topics.map(({ name, partitions }) => [name, partitions.length]));
+}
+
+async function bounds(admin: AdminLike, topic: string): Promise<LogBounds[]> {
+  const partitions = await admin.fetchTopicOffsets(topic);
+  return partitions.map(({ partition, low, high }) => ({ partition, low: BigInt(low), end: BigInt(high) }));
+}
+
+async function committed(admin: AdminLike, groupId: string, topics: string[]): Promise<CommittedOffset[]> {
+  const answers = await admin.fetchOffsets({ groupId, topics });
+  return answers.flatMap(({ topic, partitions }) =>
+    partitions.map(({ partition, offset, metadata }) => ({
+      topic,
+      partition,
+      // -1 is "none"; kafkajs writes -2 when it resets a position by itself, which says no more than that.
+      ...(BigInt(offset) < 0n ? {} : { offset: BigInt(offset) }),
+      metadata: metadata ?? "",
+    })),
+  );
+}
+
+async function uncompacted(admin: AdminLike, topics: readonly string[]): Promise<Set<string>> {
+  if (topics.length === 0) return new Set();
+  const resources = topics.map((name) => ({ type: topicResource, name, configNames: ["cleanup.policy"] }));
+  const answer = await admin.describeConfigs({ resources, includeSynonyms: false });
+  const known = answer.resources.filter(({ errorCode, configEntries }) => {
+    const policy = configEntries.find(({ configName }) => configName === "cleanup.policy")?.configValue;
+    return errorCode === 0 && policy === "delete";
+  });
+  return new Set(known.map(({ resourceName }) => resourceName));
+}
+
+/** As kafkajs takes offsets to commit. */
+export function commitsOf(
+  offsets: readonly PartitionOffset[],
+  metadata: string,
+): { topic: string; partition: number; offset: string; metadata: string }[] {
+  return offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset), metadata }));
+}

@@ -1,0 +1,85 @@
+import { isUnstaleError, type UnstaleError } from "@unstale/cache-core";
+import { consumerError, type consumerErrors } from "./errors.ts";
+import { causesOf } from "./failure.ts";
+
+type Code = keyof typeof consumerErrors;
+
+/** The first row that matches names the error for users. By name, since kafkajs' classes are not exported to ESM. */
+const rows: readonly { readonly names: readonly string[]; readonly code: Code; readonly hint: string }[] = [
+  {
+    names: ["KafkaJSSASLAuthenticationError", "SASL_AUTHENTICATION_FAILED", "ILLEGAL_SASL_STATE"],
+    code: "UNSTALE_KAFKA_AUTHENTICATION",
+    hint: "Kafka refused the credentials; check mechanism, user name and password",
+  },
+  {
+    names: [
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      "SELF_SIGNED_CERT_IN_CHAIN",
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+      "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+      "CERT_HAS_EXPIRED",
+    ],
+    code: "UNSTALE_KAFKA_AUTHENTICATION",
+    hint: "the broker's certificate is not trusted; check the authority and the host name",
+  },
+  {
+    names: ["TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"],
+    code: "UNSTALE_KAFKA_FORBIDDEN",
+    hint: "Kafka's access rules do not allow this; they must allow Describe and Read on the topics and the group",
+  },
+  {
+    names: ["KafkaJSNotImplemented", "KafkaJSServerDoesNotSupportApiKey", "KafkaJSUnsupportedMagicByteInMessageSet"],
+    code: "UNSTALE_KAFKA_UNSUPPORTED",
+    hint: "this client and the broker or a batch do not fit together",
+  },
+  {
+    names: ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"],
+    code: "UNSTALE_KAFKA_TOO_LARGE",
+    hint: "the record is larger than the topic's max.message.bytes",
+  },
+  {
+    names: [
+      "KafkaJSConnectionError",
+      "KafkaJSConnectionClosedError",
+      "KafkaJSRequestTimeoutError",
+      "KafkaJSNoBrokerAvailableError",
+      "KafkaJSBrokerNotFound",
+      "ECONNREFUSED",
+      "ECONNRESET",
+      "ENOTFOUND",
+      "ETIMEDOUT",
+      "EAI_AGAIN",
+    ],
+    code: "UNSTALE_KAFKA_UNREACHABLE",
+    hint: "no broker answered; check the addresses and that they are reachable from here",
+  },
+  {
+    names: [
+      "KafkaJSGroupCoordinatorNotFound",
+      "GROUP_COORDINATOR_NOT_AVAILABLE",
+      "GROUP_LOAD_IN_PROGRESS",
+      "NOT_COORDINATOR_FOR_GROUP",
+      "LEADER_NOT_AVAILABLE",
+      "NOT_LEADER_FOR_PARTITION",
+      "UNKNOWN_TOPIC_OR_PARTITION",
+      "REQUEST_TIMED_OUT",
+      "NOT_ENOUGH_REPLICAS",
+      "BROKER_NOT_AVAILABLE",
+      "KafkaJSLockTimeout",
+    ],
+    code: "UNSTALE_KAFKA_UNREACHABLE",
+    hint: "the cluster is not ready for this: a broker, leader, coordinator or topic is missing",
+  },
+];
+
+/** An error of the client in the words of this project; its own stays as the cause. */
+export function kafkaError(error: unknown, doing: string): UnstaleError {
+  if (isUnstaleError(error)) return error;
+  const names = new Set(causesOf(error));
+  const row = rows.find((candidate) => candidate.names.some((name) => names.has(name)));
+  const said = error instanceof Error ? error.message : String(error);
+  if (row === undefined) {
+    return consumerError("UNSTALE_KAFKA_REQUEST_FAILED", `${doing}: ${said}`, { cause: error });
+  }
+  return consumerError(row.code, `${doing}: ${row.hint} (${said}).`, { cause: error });
+}
