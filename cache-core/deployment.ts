@@ -58,6 +58,10 @@ export class DeploymentCheck {
     return this.#known?.id;
   }
 
+  get agreed(): boolean {
+    return this.#known !== undefined;
+  }
+
   /**
    * Resolves at once when the agreement is known.
    * @throws UnstaleError `UNSTALE_CONFIG_MISMATCH`, or what the store throws.

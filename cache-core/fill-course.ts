@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { encodeResponse } from "./entry.ts";
 import { type FillContext, FillFrame, type Obstacle, type Origin, runFill } from "./fill-context.ts";
-import { acquireFillLock, type FillLockOptions } from "./fill-lock.ts";
+import { acquireFillLock, type FillLockOptions, type HeldLock } from "./fill-lock.ts";
 import type { Hit, Miss, Reader } from "./reader.ts";
 import type { Release, Semaphore } from "./semaphore.ts";
 import type { Flight, Flights } from "./single-flight.ts";
@@ -89,11 +89,14 @@ const longestPollMs = 500;
 export class FillCourse {
   readonly flight: Flight<Outcome>;
   readonly #options: CourseOptions;
-  #held: Release[] = [];
+  #permit: Release | undefined;
+  #lock: HeldLock | undefined;
 
   constructor(options: CourseOptions) {
     this.flight = options.flight;
     this.#options = options;
+    // A fill that ignores its signal goes on, but nobody shall wait for it: newcomers make their own flight.
+    options.flight.signal.addEventListener("abort", () => this.#unlock(), { once: true });
   }
 
   /** Never rejects: the flight lands instead. */
@@ -154,7 +157,7 @@ export class FillCourse {
     const startedAt = clock.now();
     // A fill inside another one runs on the permit of that.
     const atOnce = outer ? (): void => undefined : permits.tryAcquire();
-    this.#held.push(atOnce ?? (await permits.acquire(this.flight.signal)));
+    this.#permit = atOnce ?? (await permits.acquire(this.flight.signal));
     this.flight.hasTurn = true;
     if (!atOnce) telemetry.record("waits", clock.now() - startedAt, { for: "permit", outcome: "taken" });
     return { waited: !atOnce };
@@ -163,19 +166,32 @@ export class FillCourse {
   async #takeLock(miss: Miss): Promise<"free" | "taken" | "unknown"> {
     // The store is away: nobody to agree with.
     if (!miss.lease.snapshot) return "unknown";
-    const { call, tools, inBackground } = this.#options;
+    const { call, tools } = this.#options;
     const { scope, query } = call;
-    const lock = await acquireFillLock({ scope, query, signal: this.flight.signal }, tools.lock);
+    const lock = await acquireFillLock({ scope, query }, tools.lock);
     if (typeof lock === "string") return lock;
-    this.#held.push(() => inBackground(lock.release()));
+    this.#lock = lock;
+    this.#stopIfAlone();
     return "free";
   }
 
   #release(): void {
     this.flight.hasTurn = false;
-    const held = this.#held;
-    this.#held = [];
-    for (const release of held) release();
+    this.#permit?.();
+    this.#permit = undefined;
+    this.#unlock();
+  }
+
+  #unlock(): void {
+    if (this.#lock) this.#options.inBackground(this.#lock.release());
+    this.#lock = undefined;
+  }
+
+  /** Before anything that costs: nobody waits any more. */
+  #stopIfAlone(): void {
+    if (!this.flight.signal.aborted) return;
+    this.#unlock();
+    throw this.flight.signal.reason;
   }
 
   /** A newer lease, unless somebody wrote meanwhile: then the flight lands. A lease in hand is not lost to an outage. */
@@ -215,6 +231,7 @@ export class FillCourse {
   async #fillOnce(miss: Miss): Promise<{ readonly outcome: GetOrSetResult<unknown>; readonly takers: number }> {
     const { call, subject, origin, outer, tools, flights } = this.#options;
     const { flight } = this;
+    this.#stopIfAlone();
     const sharers = flight.begin();
     const { signal } = flight;
     const frame = new FillFrame({ subject, origin, ttl: tools.ttl, signal, sources: call.sources, parent: outer });
@@ -275,5 +292,6 @@ function mends(reason: RefusedReason): boolean {
 }
 
 function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
+  // By name: a program may have aborts of more than one realm or library.
+  return typeof error === "object" && error !== null && "name" in error && error.name === "AbortError";
 }

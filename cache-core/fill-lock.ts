@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "./clock.ts";
-import { within } from "./deadline.ts";
+import type { Deadline } from "./deadline.ts";
 import type { CacheStore, Scope } from "./store.ts";
 
 export interface FillLockOptions {
@@ -8,8 +8,8 @@ export interface FillLockOptions {
   readonly clock: Clock;
   /** How long the lock outlives a holder that died, in ms. */
   readonly ttlMs: number;
-  /** How long asking for it may take in ms. */
-  readonly timeoutMs: number;
+  /** How long asking for it may take. */
+  readonly deadline: Deadline;
   /** Told of errors: the lock only saves work, so they are no reason to fail. */
   readonly onError: (error: unknown) => void;
 }
@@ -27,13 +27,13 @@ export interface HeldLock {
  * and nothing else, since each commit is judged by its own lease.
  */
 export async function acquireFillLock(
-  entry: { readonly scope: Scope; readonly query: string; readonly signal: AbortSignal },
+  entry: { readonly scope: Scope; readonly query: string },
   options: FillLockOptions,
 ): Promise<HeldLock | "taken" | "unknown"> {
-  const { store, clock, ttlMs, timeoutMs: ms, onError } = options;
+  const { store, clock, ttlMs, deadline, onError } = options;
   const request = { ...entry.scope, query: entry.query, token: randomUUID(), ttlMs };
   try {
-    const { acquired } = await within({ clock, ms, work: () => store.acquireFill(request) });
+    const { acquired } = await deadline.bound(() => store.acquireFill(request));
     if (!acquired) return "taken";
   } catch (error) {
     onError(error);
@@ -41,8 +41,6 @@ export async function acquireFillLock(
   }
 
   const over = new AbortController();
-  const end = (): void => over.abort();
-  entry.signal.addEventListener("abort", end, { once: true });
   const renewing = renew();
 
   async function renew(): Promise<void> {
@@ -59,11 +57,10 @@ export async function acquireFillLock(
 
   return {
     release: async () => {
-      entry.signal.removeEventListener("abort", end);
       over.abort();
       await renewing;
       try {
-        await within({ clock, ms, work: () => store.releaseFill(request) });
+        await deadline.bound(() => store.releaseFill(request));
       } catch (error) {
         onError(error);
       }

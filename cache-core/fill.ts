@@ -144,6 +144,7 @@ export class Filler {
 
 /** Inside another fill, a flight without a permit may be waiting for ours. */
 function mayJoin(flight: Flight<Outcome>, { patient, nested }: { patient: boolean; nested: boolean }): boolean {
+  if (flight.signal.aborted) return false;
   return flight.gathering ? flight.hasTurn || !nested : patient;
 }
 

@@ -31,6 +31,7 @@ export {
 
 // The store: the port, and its implementations
 
+export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
 export {
   type AttachReply,
   type AttachRequest,

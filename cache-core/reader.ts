@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { within } from "./deadline.ts";
+import { Deadline } from "./deadline.ts";
 import type { DeploymentCheck } from "./deployment.ts";
 import { decodeResponse } from "./entry.ts";
 import { isUnstaleError } from "./errors.ts";
@@ -50,9 +50,11 @@ const maxMoves = 3;
  */
 export class Reader {
   readonly #options: ReaderOptions;
+  readonly #deadline: Deadline;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#deadline = new Deadline({ clock: options.clock, ms: options.timeoutMs });
   }
 
   /** @throws UnstaleError `UNSTALE_CONFIG_MISMATCH`, `UNSTALE_CLOSED` */
@@ -72,16 +74,9 @@ export class Reader {
   }
 
   async #bounded<T extends Lookup>(scope: Scope, query: string, work: () => Promise<T>): Promise<T | Miss> {
-    const { clock, timeoutMs: ms, deployment, onError } = this.#options;
+    const { deployment, onError } = this.#options;
     try {
-      return await within({
-        clock,
-        ms,
-        work: async () => {
-          await deployment.agree();
-          return await work();
-        },
-      });
+      return await this.#deadline.bound(deployment.agreed ? work : () => deployment.agree().then(work));
     } catch (error) {
       if (isCallersConcern(error)) throw error;
       onError(error);

@@ -57,6 +57,11 @@ export class Invalidations {
     }
   }
 
+  /** Deletions that run are broken off, and their calls fail; whoever finds them finishes them. */
+  stop(): void {
+    this.#options.invalidator.stop();
+  }
+
   async #invalidate(invalidation: Invalidation): Promise<InvalidationCounts> {
     const { deployment, invalidator } = this.#options;
     const { documents, scopes } = invalidation;

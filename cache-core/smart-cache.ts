@@ -1,3 +1,4 @@
+import { Deadline } from "./deadline.ts";
 import { DeploymentCheck, proposeDeployment } from "./deployment.ts";
 import { checkSourceVersions, encodeResponse, normaliseSources } from "./entry.ts";
 import { cacheError, type UnstaleError } from "./errors.ts";
@@ -110,7 +111,13 @@ export class SmartCache {
         ttl: this.#ttl,
         clock,
         telemetry,
-        lock: { store, clock, timeoutMs, ttlMs: this.#checked.fillLockTtlMs, onError: swallowed("fill-lock") },
+        lock: {
+          store,
+          clock,
+          deadline: new Deadline({ clock, ms: timeoutMs }),
+          ttlMs: this.#checked.fillLockTtlMs,
+          onError: swallowed("fill-lock"),
+        },
         waitMs: this.#checked.fillWaitMs,
         maxResponseBytes,
         onTooLarge: (bytes) => warn({ code: "response-too-large", message: tooLarge(bytes, maxResponseBytes) }),
@@ -218,6 +225,7 @@ export class SmartCache {
   }
 
   async #close(): Promise<void> {
+    this.#invalidations.stop();
     await this.#filler.close(closed());
     if (this.#ownsStore) await this.#store.close();
   }

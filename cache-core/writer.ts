@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { within } from "./deadline.ts";
+import { Deadline } from "./deadline.ts";
 import type { DeploymentCheck } from "./deployment.ts";
 import type { EncodedResponse } from "./entry.ts";
 import { subjectOf } from "./keys.ts";
@@ -58,9 +58,11 @@ const maxPlainTries = 3;
 /** Writes entries. A refusal is a normal end; only a mismatching deployment or a closed cache is an error. */
 export class Writer {
   readonly #options: WriterOptions;
+  readonly #deadline: Deadline;
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#deadline = new Deadline({ clock: options.clock, ms: options.timeoutMs });
   }
 
   /** @throws UnstaleError `UNSTALE_CONFIG_MISMATCH`, `UNSTALE_CLOSED` */
@@ -87,16 +89,9 @@ export class Writer {
   }
 
   async #bounded(work: () => Promise<SetResult>): Promise<SetResult> {
-    const { clock, timeoutMs: ms, deployment, onError } = this.#options;
+    const { deployment, onError } = this.#options;
     try {
-      return await within({
-        clock,
-        ms,
-        work: async () => {
-          await deployment.agree();
-          return await work();
-        },
-      });
+      return await this.#deadline.bound(() => deployment.agree().then(work));
     } catch (error) {
       if (isCallersConcern(error)) throw error;
       onError(error);
