@@ -6,6 +6,8 @@ export interface SettingType<T> {
   readonly schema: z.ZodType<T>;
   /** Completes "expected …". */
   readonly expected: string;
+  /** How a value is shown where it is not shown as it is. */
+  show?(value: T): unknown;
 }
 
 export function text(options: { readonly expected: string; readonly pattern?: RegExp }): SettingType<string> {
@@ -65,6 +67,7 @@ export function duration(range: { readonly min: string; readonly max: string }):
       .regex(durationPattern)
       .transform(durationMs)
       .pipe(z.number().min(durationMs(range.min)).max(durationMs(range.max))),
+    show: durationText,
   };
 }
 
@@ -73,6 +76,12 @@ const durationPattern = /^(\d+)\s*(ms|s|m|h|d)$/;
 function durationMs(value: string): number {
   const [, amount, unit] = durationPattern.exec(value) ?? [];
   return Number(amount) * unitMs[unit as keyof typeof unitMs];
+}
+
+/** `12000` → `"12s"`: in the largest unit that divides it. */
+function durationText(ms: number): string {
+  const [unit, size] = Object.entries(unitMs).findLast(([, each]) => ms % each === 0 && ms >= each) ?? ["ms", 1];
+  return `${ms / size}${unit}`;
 }
 
 /** In text separated by commas, in YAML a list. At least one, each once. */

@@ -165,8 +165,8 @@ export const settings = {
     env: "UNSTALE_KAFKA_SESSION_TIMEOUT",
     path: "kafka.sessionTimeout",
     type: duration({ min: "1s", max: "30m" }),
-    default: "15s",
-    doc: "The group takes a silent worker for dead after this time. Brokers accept 6s to 30m unless they are set up otherwise.",
+    default: "12s",
+    doc: "The group takes a silent worker for dead after this time; its partitions wait for as long. Brokers accept 6s to 30m unless they are set up otherwise.",
   }),
   kafkaHeartbeatIntervalMs: setting({
     env: "UNSTALE_KAFKA_HEARTBEAT_INTERVAL",

@@ -5,7 +5,7 @@ import { type Config, type SettingKey, settings } from "./settings.ts";
 export interface ShownSetting {
   readonly name: string;
   readonly env: string;
-  /** Plain data; secrets redacted, durations in milliseconds; absent where nothing is set. */
+  /** Plain data, as it could be set; secrets redacted; absent where nothing is set. */
   readonly value?: unknown;
   readonly origin: Origin;
 }
@@ -14,7 +14,10 @@ export interface ShownSetting {
 export function showConfig(config: Config, origins: Readonly<Record<SettingKey, Origin>>): readonly ShownSetting[] {
   return (Object.keys(settings) as SettingKey[]).map((key) => {
     const value = config[key];
-    const shown = value instanceof Secret ? value.toString() : value;
+    // Of the same row, so it fits.
+    const show = settings[key].type.show as ((value: unknown) => unknown) | undefined;
+    const shown =
+      value instanceof Secret ? value.toString() : value === undefined ? undefined : (show?.(value) ?? value);
     return {
       name: settings[key].path,
       env: settings[key].env,

@@ -7,6 +7,7 @@ import { type CacheStore, type Clock, createInvalidator, type Invalidator, syste
 import type { Config } from "../config/index.ts";
 import type { ChangeSource, PartitionLag } from "../consumers/change-source.ts";
 import { createAssignment } from "./assignment.ts";
+import type { Deployment } from "./deployment.ts";
 import { reasonOf } from "./errors.ts";
 import { observeGauges } from "./gauges.ts";
 import { createHealthServer } from "./health.ts";
@@ -41,9 +42,9 @@ export interface App {
 export interface AppOptions {
   readonly config: Config;
   readonly store: CacheStore;
-  readonly source: ChangeSource;
-  /** Compares our settings with those of the deployment, see {@link reachStore}. */
-  readonly deployment: { agree(): Promise<void>; forget(): void };
+  readonly deployment: Deployment;
+  /** Called once the deployment is known. */
+  readonly openSource: (deploymentId: string) => ChangeSource;
   readonly telemetry: TelemetrySdk;
   readonly log: Logger;
   readonly overrides?: {
@@ -61,7 +62,7 @@ const telemetryDeadlineMs = 2_000;
 export const stopGraceMs = 5_000;
 
 export function createApp(options: AppOptions): App {
-  const { config, store, source, deployment, telemetry, log, overrides = {} } = options;
+  const { config, store, deployment, openSource, telemetry, log, overrides = {} } = options;
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? Math.random;
   const invalidator = overrides.invalidator ?? createInvalidator({ store, buckets, clock });
@@ -69,6 +70,7 @@ export function createApp(options: AppOptions): App {
   const tracing = createSliceTracing(trace.getTracer("unstale-worker"), config.kafkaGroupId);
   const { foreignWriters } = config;
   const stopping = new AbortController();
+  let source: ChangeSource | undefined;
   let failure: Error | undefined;
 
   const lifecycle = createLifecycle({
@@ -92,7 +94,7 @@ export function createApp(options: AppOptions): App {
     widening,
     lifecycle,
     leftoverAfterMs,
-    seek: (target) => source.seek(target),
+    seek: (target) => source?.seek(target),
     onBorn: () => {
       deployment.forget();
       deployment
@@ -109,11 +111,12 @@ export function createApp(options: AppOptions): App {
       clock,
       work: async () => {
         // Unknown lag is no observation; why Kafka does not answer is said elsewhere.
-        lag = await source.lag().catch(() => []);
+        lag = (await source?.lag().catch(() => [])) ?? [];
       },
     }),
   ];
-  observeGauges({ metrics: workerMetrics, source, invalidator, heartbeat, notices, lifecycle, lag: () => lag });
+  const owned = (): number => source?.owned().length ?? 0;
+  observeGauges({ metrics: workerMetrics, owned, invalidator, heartbeat, notices, lifecycle, lag: () => lag });
 
   const health = createHealthServer({
     host: config.httpHost,
@@ -133,7 +136,9 @@ export function createApp(options: AppOptions): App {
     address = await health.start();
     log.info({ ...address }, `serving http://${address.host}:${address.port}`);
     await reachStore({ ...shared, agree: () => deployment.agree(), lifecycle, signal: stopping.signal });
-    rounds[0]?.start();
+    stopping.signal.throwIfAborted();
+    for (const round of rounds) round.start();
+    source = openSource(deployment.id ?? "");
     await source.start({
       onAssigned: (partitions) => assignment.onAssigned(partitions),
       onRevoked: (partitions) => {
@@ -144,7 +149,6 @@ export function createApp(options: AppOptions): App {
       onGap: (gap) => assignment.onGap(gap),
       onNotice: (notice) => notices.onNotice(notice),
     });
-    rounds[1]?.start();
   }
 
   function stop(reason: string): Promise<void> {
@@ -155,8 +159,9 @@ export function createApp(options: AppOptions): App {
   async function endInOrder(reason: string): Promise<void> {
     lifecycle.happen("stop", reason);
     stopping.abort(new Error("stopped"));
-    const { drained } = await source.stop({ drainMs: config.drainTimeoutMs });
-    if (!drained) log.warn({}, "not everything settled in time; the rest is delivered to another worker");
+    const outcome = await source?.stop({ drainMs: config.drainTimeoutMs });
+    if (outcome?.drained === false)
+      log.warn({}, "not everything settled in time; the rest is delivered to another worker");
     await Promise.all(rounds.map((round) => round.stop()));
     invalidator.stop();
     await heartbeat.idle();

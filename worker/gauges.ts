@@ -1,5 +1,5 @@
 import type { Invalidator } from "@unstale/cache-core";
-import type { ChangeSource, PartitionLag } from "../consumers/change-source.ts";
+import type { PartitionLag } from "../consumers/change-source.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { WorkerMetrics } from "./metrics.ts";
@@ -8,7 +8,8 @@ import type { Notices } from "./notices.ts";
 /** Connects what is looked at when metrics are scraped. */
 export interface GaugeSources {
   readonly metrics: WorkerMetrics;
-  readonly source: Pick<ChangeSource, "owned">;
+  /** Partitions owned now. */
+  readonly owned: () => number;
   readonly invalidator: Pick<Invalidator, "draining">;
   readonly heartbeat: Pick<Heartbeat, "standing">;
   readonly notices: Pick<Notices, "paused">;
@@ -17,19 +18,11 @@ export interface GaugeSources {
   readonly lag: () => readonly PartitionLag[];
 }
 
-export function observeGauges({
-  metrics,
-  source,
-  invalidator,
-  heartbeat,
-  notices,
-  lifecycle,
-  lag,
-}: GaugeSources): void {
+export function observeGauges({ metrics, owned, invalidator, heartbeat, notices, lifecycle, lag }: GaugeSources): void {
   metrics.observe("drains", () => [{ value: invalidator.draining }]);
   metrics.observe("ready", () => [{ value: lifecycle.state === "running" ? 1 : 0 }]);
   metrics.observe("partitions", () => [
-    { value: source.owned().length, attributes: { state: "owned" } },
+    { value: owned(), attributes: { state: "owned" } },
     { value: notices.paused, attributes: { state: "paused" } },
   ]);
   metrics.observe("lag", () =>

@@ -37,7 +37,7 @@ describe("without any setting", () => {
     expect(config.kafkaBrokers).toEqual(["127.0.0.1:9092"]);
     expect(config.kafkaTopics).toEqual([{ name: "cms.documents", format: "json", wide: false }]);
     expect(config.valkeyUrl.reveal()).toBe("redis://127.0.0.1:6379");
-    expect(config.kafkaSessionTimeoutMs).toBe(15_000);
+    expect(config.kafkaSessionTimeoutMs).toBe(12_000);
     expect(config.httpPort).toBe(8085);
     for (const value of [config, config.kafkaBrokers, config.kafkaTopics, config.kafkaTopics[0]]) {
       expect(Object.isFrozen(value)).toBe(true);

@@ -1,0 +1,104 @@
+import { isUnstaleError } from "@unstale/cache-core";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { config } from "./commands/config.ts";
+import { doctor } from "./commands/doctor.ts";
+import { invalidate } from "./commands/invalidate.ts";
+import { run } from "./commands/run.ts";
+import type { CommonOptions } from "./commands/settings.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** What the exit code says; `unstale --help` prints the same. */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+const description =
+  "Event-driven invalidation for Valkey caches: once a change is acknowledged, no answer built before it is served again.";
+const epilogue = `
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted (143 by a second SIGTERM).
+Settings come from --set, UNSTALE_* variables, the file given by --config, and defaults; "unstale config" shows them.`;
+
+/** Runs one command line. Resolves to the exit code; never rejects, and shows no stack trace for a user's mistake. */
+export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const { version, print, complain } = surroundings;
+  let code: number = exitCodes.ok;
+  const program = new Command("unstale")
+    .description(description)
+    .version(version, "-V, --version")
+    .addHelpText("after", epilogue)
+    .configureOutput({ writeOut: print, writeErr: complain })
+    .exitOverride();
+
+  const command = (name: string, summary: string): Command =>
+    program
+      .command(name)
+      .description(summary)
+      .option("-c, --config <file>", "read settings from a YAML file")
+      .option("-s, --set <name=value>", "one setting, by its name in the file; may be repeated", collect, [])
+      .option("--json", "print JSON");
+
+  command("run", "Consume change events and invalidate what depends on them, until stopped.")
+    .option("--embedded", "without Kafka and Valkey: events over HTTP, the cache in memory")
+    .option("--log-level <level>", "least important log lines that are written")
+    .action(async (options: CommonOptions & { embedded?: true; logLevel?: string }) => {
+      code = await run(surroundings, options);
+    });
+
+  command("invalidate", "Make everything unservable that was built from a document, by an event or directly.")
+    .argument("[document...]", "document ids, such as article:42")
+    .option("-n, --namespace <namespace>", "everything in a namespace; may be repeated", collect, [])
+    .option("--all", "everything")
+    .option("--direct", "write to Valkey, without Kafka and without a worker")
+    .option("--topic <topic>", "topic to produce to, where several are configured")
+    .addOption(new Option("--timeout <seconds>", "how long to wait for the workers").default(30).argParser(seconds))
+    .action(async (documents: string[], options) => {
+      code = await invalidate(surroundings, documents, options);
+    });
+
+  command("config", "Print the settings in force, and where each comes from; secrets are redacted.").action(
+    (options: CommonOptions) => {
+      code = config(surroundings, options);
+    },
+  );
+
+  command("doctor", "Look at Kafka, Valkey and their settings, and say what is wrong and what to do.").action(
+    async (options: CommonOptions) => {
+      code = await doctor(surroundings, options);
+    },
+  );
+
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    return explain(error, args.includes("--json"), complain);
+  }
+  return code;
+}
+
+function explain(error: unknown, asJson: boolean, complain: (text: string) => void): number {
+  // Commander has printed its own; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (!isUnstaleError(error)) {
+    complain(`unstale: this is a bug; please report it.\n${error instanceof Error ? error.stack : String(error)}\n`);
+    return exitCodes.failed;
+  }
+  const { code, message, details } = error;
+  complain(asJson ? `${JSON.stringify({ error: { code, message, ...details } })}\n` : `unstale: ${message}\n`);
+  return usageCodes.has(code) ? exitCodes.usage : exitCodes.failed;
+}
+
+const usageCodes: ReadonlySet<string> = new Set([
+  "UNSTALE_SETTINGS",
+  "UNSTALE_USAGE",
+  "UNSTALE_NOT_WIDE",
+  "UNSTALE_INVALID_ARGUMENT",
+  "UNSTALE_KAFKA_OPTIONS",
+]);
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value > 0 && value <= 86_400) return value;
+  throw new InvalidArgumentError("Expected seconds, more than 0 and at most 86400.");
+}

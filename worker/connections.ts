@@ -1,0 +1,91 @@
+import { type CacheStore, createMemoryStore, createValkeyStore, type ValkeyTarget } from "@unstale/cache-core";
+import type { Config, Secret } from "../config/index.ts";
+import {
+  type ChangeSource,
+  createEmbeddedSource,
+  createKafkaSource,
+  createSubscriptions,
+  type KafkaConnection,
+  type Subscriptions,
+} from "../consumers/index.ts";
+import { reasonOf } from "./errors.ts";
+import type { Logger } from "./logger.ts";
+
+/** From settings to what talks to the outside. The only place where secrets are revealed. */
+export function openStore(config: Config, log: Pick<Logger, "debug">): CacheStore {
+  const { entryPrefix, dependencyPrefixes, foreignWriters, maxTtlMs, maxFences } = config;
+  const shape = { layout: { entryPrefix, dependencyPrefixes }, policy: { foreignWriters, maxTtlMs, maxFences } };
+  if (config.embedded) return createMemoryStore(shape);
+  // Each command that fails says so itself; this is only for who looks closely.
+  const onError = (error: Error): void => log.debug({ reason: reasonOf(error) }, "connection to Valkey");
+  return createValkeyStore({ ...shape, valkey: valkeyTarget(config), onError });
+}
+
+/** The URL with user and password in it, or options where a certificate authority is given. */
+export function valkeyTarget(
+  config: Pick<Config, "valkeyUrl" | "valkeyUsername" | "valkeyPassword" | "valkeyTlsCa">,
+): ValkeyTarget {
+  const url = new URL(config.valkeyUrl.reveal());
+  if (config.valkeyUsername !== undefined) url.username = encodeURIComponent(config.valkeyUsername);
+  if (config.valkeyPassword !== undefined) url.password = encodeURIComponent(config.valkeyPassword.reveal());
+  if (config.valkeyTlsCa === undefined) return url.href;
+  const database = Number(url.pathname.slice(1));
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port === "" ? 6_379 : Number(url.port),
+    ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
+    ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
+    ...(Number.isInteger(database) ? { db: database } : {}),
+    tls: { ca: config.valkeyTlsCa },
+  };
+}
+
+export function kafkaConnection(config: Config): KafkaConnection {
+  const { kafkaSslCa: ca, kafkaSslCert: cert, kafkaSslKey, kafkaSaslMechanism: mechanism } = config;
+  const key = revealed(kafkaSslKey);
+  const authorities = ca === undefined && cert === undefined && key === undefined ? true : { ca, cert, key };
+  const username = config.kafkaSaslUsername;
+  const password = revealed(config.kafkaSaslPassword);
+  const login = mechanism !== undefined && username !== undefined && password !== undefined;
+  return {
+    brokers: config.kafkaBrokers,
+    clientId: config.kafkaClientId,
+    ...(config.kafkaSsl ? { ssl: authorities } : {}),
+    ...(login ? { sasl: { mechanism, username, password } } : {}),
+  };
+}
+
+export function subscriptionsOf(config: Pick<Config, "kafkaTopics">): Subscriptions {
+  return createSubscriptions(
+    config.kafkaTopics.map(({ name, format, id, wide }) => ({ topic: name, format, id, wide })),
+  );
+}
+
+/** `deploymentId` goes with every commit, so that two deployments in one group can be told apart. */
+export function openSource(config: Config, { log, deploymentId }: { log: Logger; deploymentId: string }): ChangeSource {
+  const subscriptions = subscriptionsOf(config);
+  if (config.embedded) {
+    return createEmbeddedSource({ subscriptions, host: config.embeddedHost, port: config.embeddedPort, log });
+  }
+  return createKafkaSource({
+    connection: kafkaConnection(config),
+    groupId: config.kafkaGroupId,
+    subscriptions,
+    commitMetadata: deploymentId,
+    tuning: {
+      maxSliceChanges: config.sliceSize,
+      maxSliceRecords: 2 * config.sliceSize,
+      sliceTimeoutMs: config.sliceTimeoutMs,
+    },
+    consumerTuning: {
+      sessionTimeoutMs: config.kafkaSessionTimeoutMs,
+      heartbeatIntervalMs: config.kafkaHeartbeatIntervalMs,
+      rebalanceTimeoutMs: config.kafkaRebalanceTimeoutMs,
+    },
+    log,
+  });
+}
+
+function revealed(secret: Secret | undefined): string | undefined {
+  return secret?.reveal();
+}

@@ -1,0 +1,64 @@
+import { type CacheStore, deploymentDifferences, proposeDeployment, wireFormat } from "@unstale/cache-core";
+import type { Config } from "../../config/index.ts";
+import { memoryVerdict, serverProblem } from "../server-requirements.ts";
+import { type CheckResult, fail, failure, ok, warn } from "./check.ts";
+import { trialOfScripts } from "./script-trial.ts";
+
+type Settings = Pick<Config, "valkeyUrl" | "entryPrefix" | "dependencyPrefixes" | "foreignWriters" | "kafkaGroupId">;
+
+/** Reachability, version, role, memory policy, deployment record, scripts. */
+export async function valkeyChecks(store: CacheStore, settings: Settings): Promise<readonly CheckResult[]> {
+  const address = String(settings.valkeyUrl);
+  try {
+    const info = await store.serverInfo();
+    const problem = serverProblem(info);
+    const name = `${info.product} ${info.version}`;
+    if (problem !== undefined)
+      return [fail("valkey", `${name} at ${address}: ${problem}`, "Set UNSTALE_VALKEY_URL to a server that fits.")];
+    const reached = ok("valkey", `${name} at ${address}, ${info.role}, ${info.replicas} replicas`);
+    const memory: CheckResult = { name: "memory", ...memoryVerdict(info) };
+    return [reached, memory, await deploymentCheck(store, settings), await scriptCheck(store)];
+  } catch (error) {
+    return [failure("valkey", error, `Check that ${address} is right, reachable from here, and lets this user in.`)];
+  }
+}
+
+async function deploymentCheck(store: CacheStore, settings: Settings): Promise<CheckResult> {
+  const name = "deployment";
+  const { entryPrefix, dependencyPrefixes, foreignWriters, kafkaGroupId } = settings;
+  const layout = { entryPrefix, dependencyPrefixes, buckets: 1 };
+  const ours = proposeDeployment({ layout, foreignWriters, group: kafkaGroupId });
+  const theirs = await store.deployment();
+  if (theirs === undefined) return ok(name, "no record yet; the first worker or producer writes it");
+  if (theirs.format > wireFormat) {
+    return fail(
+      name,
+      `the keys are of format ${theirs.format}, this program knows ${wireFormat}`,
+      "Update this program.",
+    );
+  }
+  const differences = deploymentDifferences(ours, theirs);
+  if (differences.length === 0) return ok(name, `${theirs.id}, same settings`);
+  return fail(name, differences.join("; "), "Give all programs on one Valkey the same settings.");
+}
+
+async function scriptCheck(store: CacheStore): Promise<CheckResult> {
+  const name = "scripts";
+  try {
+    const steps = await trialOfScripts(store);
+    const wrong = steps.filter(({ problem }) => problem !== undefined);
+    const first = wrong[0];
+    if (first === undefined) return ok(name, `all ran: ${steps.map(({ step }) => step).join(", ")}`);
+    return warn(
+      name,
+      `${first.step}: ${first.problem}`,
+      "Report this: the server does something that unstale does not expect.",
+    );
+  } catch (error) {
+    return failure(
+      name,
+      error,
+      "Let this user run EVAL and EVALSHA on all keys with the configured prefixes and unstale:*.",
+    );
+  }
+}
