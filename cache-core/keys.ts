@@ -86,7 +86,8 @@ export function createKeys(layout: KeyLayout): Keys {
     parseEntry: (bucket, key) => {
       if (!key.startsWith(entryPrefix) || key === versionPrefix || key.startsWith(`${versionPrefix}:`))
         return undefined;
-      if (!key.includes(tag(bucket))) return undefined;
+      // The first brace decides the slot.
+      if (!key.slice(key.indexOf("{")).startsWith(tag(bucket))) return undefined;
       const segments = key.slice(entryPrefix.length).split(":");
       const at = segments.findIndex((segment) => versionSegment.test(segment));
       if (at === -1) return {};

@@ -25,6 +25,7 @@ import type {
   SweepReply,
   SweepRequest,
 } from "./store.ts";
+import { parseSweepCursor, sweepCursor } from "./valkey-replies.ts";
 
 /** open.lua */
 export function open(parts: MemoryParts, scope: Scope): OpenReply {
@@ -117,7 +118,9 @@ function takeSets(
       lookedAt += size;
     } else if (size > 0) {
       const token = `${state.birth}.${state.replid}:${stamp}:${prefix + 1}`;
-      keyspace.rename(set, drainSet(parts, { bucket, document: id, token }));
+      const name = drainSet(parts, { bucket, document: id, token });
+      keyspace.rename(set, name);
+      keyspace.pexpire(name, policy.maxTtlMs, "NX");
       taken.set(id, [...(taken.get(id) ?? []), token]);
     }
   };
@@ -213,17 +216,23 @@ function isYounger({ keyspace }: MemoryParts, member: string, token: string): bo
 }
 
 /** One step of a scan, as the store on Valkey does it. */
-export function sweep({ keyspace, keys }: MemoryParts, { bucket, namespace, cursor, count }: SweepRequest): SweepReply {
+export function sweep(parts: MemoryParts, { bucket, namespace, cursor, count }: SweepRequest): SweepReply {
+  const { keyspace, keys } = parts;
+  const { from, server } = parseSweepCursor(cursor);
+  const answering = parts.replicationId();
+  if (from !== "0" && server !== answering) return { cursor: sweepCursor(answering, "0"), scanned: 0, deleted: 0 };
+
   const now = keyspace.mget(keys.versionCounters({ bucket, namespace })).join(".");
   const prefix = keys.layout.entryPrefix + (namespace === undefined ? "" : `${namespace}:`);
   const tag = keys.layout.buckets === 1 ? "" : `{${bucket}}`;
-  const page = keyspace.scan(cursor, count);
+  const page = keyspace.scan(from, count);
   const found = page.keys.filter((key) => key.startsWith(prefix) && key.includes(tag, prefix.length));
   const dead = found.filter((key) => {
     const entry = keys.parseEntry(bucket, key);
     return entry !== undefined && !(entry.versions && `${entry.versions}.`.startsWith(`${now}.`));
   });
-  return { cursor: page.cursor, scanned: found.length, deleted: keyspace.del(...dead) };
+  const next = page.cursor === "0" ? page.cursor : sweepCursor(answering, page.cursor);
+  return { cursor: next, scanned: found.length, deleted: keyspace.del(...dead) };
 }
 
 const mostDrainsTold = 100;

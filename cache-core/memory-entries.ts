@@ -232,9 +232,8 @@ function list(
   { set, key, ttlMs }: { readonly set: string; readonly key: string; readonly ttlMs: number },
 ): void {
   keyspace.sadd(set, key);
-  if (keyspace.pexpire(set, ttlMs, "GT") || keyspace.pttl(set) !== -1) return;
-  const sharedTtlMs = Math.max(ttlMs, policy.foreignWriters ? policy.foreignTtlMs : 0);
-  keyspace.pexpire(set, keyspace.scard(set) === 1 ? ttlMs : sharedTtlMs);
+  const setTtlMs = Math.max(ttlMs, policy.foreignWriters ? policy.foreignTtlMs : 0);
+  if (!keyspace.pexpire(set, setTtlMs, "GT")) keyspace.pexpire(set, setTtlMs, "NX");
 }
 
 function fieldsOf({ query, response, codec, sources, lease }: CommitRequest): Record<string, string> {

@@ -123,12 +123,12 @@ export function counter({ keyspace }: MemoryParts, key: string, nonce: number, t
   return String(nonce);
 }
 
-/** invalidate.lua and attach.lua: another value than any before. */
+/** birth.lua, `raise`: another value than any before. */
 export function raise({ keyspace }: MemoryParts, key: string, nonce: number, ttlMs?: number): void {
   const isThere = attempt(() => keyspace.get(key))?.value !== undefined;
-  const raised = isThere && attempt(() => keyspace.incr(key)) !== undefined;
-  if (!raised) keyspace.set(key, String(nonce));
-  if (ttlMs !== undefined) keyspace.pexpire(key, ttlMs, raised ? "GT" : "NX");
+  const isRaised = isThere && attempt(() => keyspace.incr(key)) !== undefined;
+  if (!isRaised) keyspace.set(key, String(nonce), ttlMs);
+  else if (ttlMs !== undefined) keyspace.pexpire(key, ttlMs, "GT");
 }
 
 const mostPruned = 1_000;

@@ -44,9 +44,11 @@ export function parseRead(reply: unknown, versions: readonly string[]): ReadRepl
   const [kind, ...rest] = items(reply);
   switch (kind) {
     case "hit": {
-      const [response = "", sources = "", codec] = rest;
-      const list = JSON.parse(String(sources)).map(String);
-      return { kind, response: String(response), sources: list, ...(codec ? { codec: String(codec) } : {}) };
+      const [response = "", json, codec] = rest;
+      const sources = parseList(String(json));
+      // Lua's JSON is more lenient than ours ([0x10], a line break in a text): what a foreign writer left is no hit (H15).
+      if (!sources) return { kind: "lost" };
+      return { kind, response: String(response), sources, ...(codec ? { codec: String(codec) } : {}) };
     }
     case "miss":
       return { kind, snapshot: snapshotOf(rest, versions) };
@@ -57,6 +59,15 @@ export function parseRead(reply: unknown, versions: readonly string[]): ReadRepl
       return { kind };
     default:
       throw notUnderstood(reply);
+  }
+}
+
+function parseList(json: string): string[] | undefined {
+  try {
+    const list: unknown = JSON.parse(json);
+    return Array.isArray(list) ? list.map(String) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -173,25 +184,26 @@ export function dealRecord(record: DeploymentRecord): string[] {
 
 export function readRecord(reply: unknown): DeploymentRecord {
   const flat = items(reply).map(String);
-  const field = (name: string): string => {
-    const at = flat.findIndex((text, index) => index % 2 === 0 && text === name);
-    const value = at === -1 ? undefined : flat[at + 1];
-    if (value !== undefined) return value;
-    throw cacheError(
-      "UNSTALE_CONFIG_MISMATCH",
-      `unstale:config has no field "${name}": it is damaged or not ours. Delete the key to have it written anew.`,
-    );
-  };
-  const group = flat.includes("group") ? { group: field("group") } : {};
+  const fields = new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ""] as const] : [])));
+  const field = (name: string): string => fields.get(name) ?? damaged(name);
+  const group = fields.get("group");
+  const [prefix, ...prefixes] = parseList(field("dependencyPrefixes")) ?? [];
   return {
     format: Number(field("format")),
     id: field("id"),
     buckets: Number(field("buckets")),
     entryPrefix: field("entryPrefix"),
-    dependencyPrefixes: JSON.parse(field("dependencyPrefixes")),
+    dependencyPrefixes: [prefix ?? damaged("dependencyPrefixes"), ...prefixes],
     foreignWriters: field("foreignWriters") === "true",
-    ...group,
+    ...(group === undefined ? {} : { group }),
   };
+}
+
+function damaged(field: string): never {
+  throw cacheError(
+    "UNSTALE_CONFIG_MISMATCH",
+    `unstale:config has no field "${field}" that can be read: it is damaged or not ours. Delete the key to have it written anew.`,
+  );
 }
 
 export function parseServerInfo(info: string): ServerInfo {
@@ -213,4 +225,20 @@ export function parseServerInfo(info: string): ServerInfo {
     replicas: Number(fields.get("connected_slaves") ?? 0),
     clusterEnabled: fields.get("cluster_enabled") === "1",
   };
+}
+
+/** As the scripts read it: the first 52 bits of the server's replication id, 0 where it is not told. */
+export function parseReplicationId(info: unknown): number {
+  const digits = /^master_replid:([0-9a-f]{13})/m.exec(String(info))?.[1];
+  return digits === undefined ? 0 : Number.parseInt(digits, 16);
+}
+
+/** `<replication id>:<cursor of SCAN>`: the port's cursor, which is void on another server (H12). */
+export function sweepCursor(replicationId: number, cursor: string): string {
+  return `${replicationId}:${cursor}`;
+}
+
+export function parseSweepCursor(cursor: string): { readonly from: string; readonly server?: number } {
+  const [server, from] = cursor.split(":");
+  return from === undefined ? { from: cursor } : { from, server: Number(server) };
 }

@@ -26,8 +26,11 @@ import {
   parseInvalidate,
   parseOpen,
   parseRead,
+  parseReplicationId,
   parseServerInfo,
+  parseSweepCursor,
   readRecord,
+  sweepCursor,
 } from "./valkey-replies.ts";
 
 /** Bounds and habits that all programs of a deployment share. */
@@ -159,8 +162,9 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
           fenced ? "fenced" : "plain",
           lease.versions.join("."),
           ...(fenced ? [lease.clock, lease.birth, lease.replicationId] : [0, 0, 0]),
-          request.ttlMs,
-          Math.max(request.ttlMs, policy.foreignWriters ? policy.foreignTtlMs : 0),
+          // A fraction would abort the script half-way.
+          Math.ceil(request.ttlMs),
+          Math.max(Math.ceil(request.ttlMs), policy.foreignWriters ? policy.foreignTtlMs : 0),
           namespaceTtl,
           time(),
           injected.sampling ?? 2,
@@ -228,11 +232,13 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
 
     sweep: async ({ bucket, namespace, cursor, count }) => {
       const scope = { bucket, namespace };
-      const counters = keys.versionCounters(scope);
-      const [current, page] = await Promise.all([
-        connection.call("MGET", ...counters),
-        connection.call("SCAN", cursor, "MATCH", keys.sweepPattern(scope), "COUNT", count),
+      const { from, server } = parseSweepCursor(cursor);
+      const [current, answering, page] = await Promise.all([
+        connection.call("MGET", ...keys.versionCounters(scope)),
+        answeringServer(),
+        connection.call("SCAN", from, "MATCH", keys.sweepPattern(scope), "COUNT", count),
       ]);
+      if (from !== "0" && server !== answering) return { cursor: sweepCursor(answering, "0"), scanned: 0, deleted: 0 };
       if (!Array.isArray(current) || !Array.isArray(page)) throw unexpected("SCAN", page);
       const [next, found] = page as [string, string[]];
       // A key of the versions that are current now was written after the barrier: it stays.
@@ -243,7 +249,7 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
         return !entry.versions || `${entry.versions}.`.startsWith(`${now}.`) === false;
       });
       const deleted = dead.length === 0 ? 0 : Number(await connection.call("UNLINK", ...dead));
-      return { cursor: next, scanned: found.length, deleted };
+      return { cursor: next === "0" ? next : sweepCursor(answering, next), scanned: found.length, deleted };
     },
 
     heartbeat: async ({ bucket, partitions }): Promise<HeartbeatReply> => {
@@ -285,6 +291,13 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
 
     close: () => connection.close(),
   };
+
+  /** Another one after a promotion; then a scan's cursor is void. */
+  async function answeringServer(): Promise<number> {
+    if (injected.replicationId) return injected.replicationId();
+    // Where an ACL forbids INFO promotions are not noticed; where Valkey is away the other commands say so.
+    return parseReplicationId(await connection.call("INFO", "replication").catch(() => ""));
+  }
 
   function globalCounter(bucket: number): string {
     return keys.versionCounters({ bucket })[0];

@@ -22,9 +22,7 @@ local barrier = previous ~= nil and previous > tonumber(ARGV[5])
 if barrier then
   local stamp = math.max(time, state.clock + 1)
   redis.call('ZADD', KEYS[1], text(stamp), ' clock', text(stamp), ' floor')
-  if type(redis.pcall('GET', KEYS[4])) ~= 'string' or type(redis.pcall('INCR', KEYS[4])) ~= 'number' then
-    redis.call('SET', KEYS[4], text(nonce - 1))
-  end
+  raise(KEYS[4], nonce - 1)
 end
 redis.call('HSET', KEYS[3], ARGV[4], ARGV[5])
 return { 'attached', previous and text(previous) or '', barrier and 1 or 0 }

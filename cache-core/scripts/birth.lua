@@ -45,3 +45,14 @@ local function counter(key, nonce, ttl)
   if ttl then redis.call('SET', key, value, 'PX', ttl) else redis.call('SET', key, value) end
   return value
 end
+
+-- Makes it another value than any before. A key that INCR cannot raise becomes one never used, like a missing one.
+local function raise(key, nonce, ttl)
+  if type(redis.pcall('GET', key)) == 'string' and type(redis.pcall('INCR', key)) == 'number' then
+    if ttl then redis.call('PEXPIRE', key, ttl, 'GT') end
+  elseif ttl then
+    redis.call('SET', key, text(nonce), 'PX', ttl)
+  else
+    redis.call('SET', key, text(nonce))
+  end
+end

@@ -76,12 +76,12 @@ for index = first_set, #KEYS do
   if kind ~= 'set' and kind ~= 'none' then return { 'refused', 'wrong-type' } end
 end
 
+local named = {}
+for index = first_set, #KEYS do named[KEYS[index]] = true end
 local before = redis.pcall('HGET', KEYS[1], 'sources')
 for _, source in ipairs(type(before) == 'string' and parse(before) or {}) do
   local set = ARGV[12] .. source
-  local stays = false
-  for index = first_set, #KEYS do stays = stays or KEYS[index] == set end
-  if not stays then redis.pcall('SREM', set, KEYS[1]) end
+  if not named[set] then redis.pcall('SREM', set, KEYS[1]) end
 end
 redis.call('UNLINK', KEYS[1])
 

@@ -23,7 +23,7 @@ local reply = {
 }
 for index = 6, #ARGV do
   local applied = redis.pcall('HGET', KEYS[3], ARGV[index])
-  reply[#reply + 1] = type(applied) == 'string' and applied or ''
+  reply[#reply + 1] = type(applied) == 'string' and tonumber(applied) and applied or ''
 end
 local page = redis.pcall('HSCAN', KEYS[4], '0', 'COUNT', 100)
 for _, item in ipairs(page.err and {} or page[2]) do reply[#reply + 1] = item end

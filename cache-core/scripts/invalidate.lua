@@ -77,7 +77,10 @@ for index = 1, documents do
       looked_at = looked_at + size
     elseif size > 0 then
       local token = id_prefix .. prefix
-      redis.call('RENAME', set, ARGV[10] .. token .. ':' .. ids[index])
+      local drain = ARGV[10] .. token .. ':' .. ids[index]
+      redis.call('RENAME', set, drain)
+      -- A set that foreign writers made may have no TTL; should its registry line be lost, nobody would ever drain it (I8).
+      redis.call('PEXPIRE', drain, ARGV[14], 'NX')
       taken[ids[index]] = (taken[ids[index]] and taken[ids[index]] .. ' ' or '') .. token
     end
   end
@@ -106,20 +109,18 @@ end
 
 -- A replay does not raise versions again: they and `applied` are lost together or not at all.
 local raised = 0
-local function raise(key, ttl)
-  local value = redis.pcall('GET', key)
-  if type(value) ~= 'string' or type(redis.pcall('INCR', key)) ~= 'number' then
-    redis.call('SET', key, text(nonce - 1 - raised))
-  end
-  if ttl then redis.call('PEXPIRE', key, ttl, type(value) == 'string' and 'GT' or 'NX') end
-  raised = raised + 1
-end
 for index = 1, scopes do
   local offset = tonumber(ARGV[18 + index])
   local key = KEYS[5 + index]
-  if not offset or not applied or offset >= applied then raise(key, key ~= KEYS[5] and ARGV[15] or nil) end
+  if not offset or not applied or offset >= applied then
+    raised = raised + 1
+    raise(key, nonce - raised, key ~= KEYS[5] and ARGV[15] or nil)
+  end
 end
-if barrier then raise(KEYS[5]) end
+if barrier then
+  raised = raised + 1
+  raise(KEYS[5], nonce - raised)
+end
 
 state.clock = stamp
 local pruned = prune(KEYS[1], KEYS[2], state, time, tonumber(ARGV[13]), tonumber(ARGV[14]))
