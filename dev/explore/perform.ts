@@ -1,0 +1,184 @@
+import { type Image, textOf } from "./image.ts";
+import type { Machine } from "./machine.ts";
+import { judgeStoreStep } from "./oracle.ts";
+import type {
+  AcknowledgeStep,
+  Fetched,
+  FetchStep,
+  History,
+  PublishStep,
+  RawStep,
+  Reply,
+  Step,
+  StoreStep,
+} from "./step.ts";
+import { promised, type Truth, unknownTo } from "./truth.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+export interface Performed {
+  readonly reply: Reply;
+  readonly truth: Truth;
+}
+
+/** Nonces lie between 2^51 and 2^52; a script may use some numbers below the one it is given. */
+const firstNonce = 2 ** 51 + 10_000;
+const nonceStep = 64;
+
+/** Does one step, and judges what came of it. */
+export async function perform(world: World, machine: Machine, truth: Truth, step: Step): Promise<Performed> {
+  switch (step.do) {
+    case "store":
+      return performStore(machine, truth, step);
+    case "raw":
+      return performRaw(world, machine, truth, step);
+    case "source":
+      return { reply: look(truth, step.document, step.lagging ?? false), truth };
+    case "publish":
+      return { reply: { change: truth.changes.length }, truth: publish(truth, step) };
+    case "fetch":
+      return { reply: fetched(truth, step), truth };
+    case "history":
+      return { reply: historyOf(truth, step.partition), truth };
+    case "acknowledge":
+      return { reply: {}, truth: acknowledge(truth, step) };
+    case "replicated":
+      return { reply: {}, truth };
+    case "serve": {
+      const unknown = unknownTo(step.content, truth.changes) & step.promised & promised(truth, 0);
+      if (unknown !== 0) throw new Violation("I9", `a caller is given ${JSON.stringify(step.content)}`);
+      return { reply: {}, truth };
+    }
+    case "either":
+    case "become":
+      throw new Error(`"${step.do}" is no step of its own.`);
+  }
+}
+
+export function prepare(machine: Machine, truth: Truth): void {
+  machine.world.now = truth.now;
+  machine.world.replicationId = truth.replicationId;
+  machine.world.nonce = firstNonce + truth.nonces * nonceStep;
+  machine.world.nonceTaken = false;
+}
+
+async function performStore(machine: Machine, truth: Truth, step: StoreStep): Promise<Performed> {
+  prepare(machine, truth);
+  const { store } = machine;
+  const run = store[step.method] as (request: StoreStep["request"]) => Promise<Reply>;
+  const reply = await run(step.request);
+  return { reply, truth: judgeStoreStep(machine, truth, step, reply) };
+}
+
+/** Whether the nonce that was given out is in use now, so that it must not be given out again. */
+export function nonceUsed(machine: Machine, image: Image): boolean {
+  const { nonce } = machine.world;
+  const used = (value: number): boolean => value > nonce - nonceStep && value <= nonce;
+  for (const [key, { value }] of image.slots) {
+    if (value.type === "zset" && used(value.scores.get(" birth") ?? 0)) return true;
+    if (value.type === "string" && key.startsWith("cache:version") && used(Number(textOf(image, key)))) return true;
+  }
+  return false;
+}
+
+async function performRaw(world: World, machine: Machine, truth: Truth, { command }: RawStep): Promise<Performed> {
+  prepare(machine, truth);
+  const reply = await machine.raw(command);
+  return { reply: reply ?? null, truth: world.unexcused ? truth : foreignWrite(machine, truth, command) };
+}
+
+/** What a foreign write may excuse: changes of before it, in that key. */
+function foreignWrite(machine: Machine, truth: Truth, command: RawStep["command"]): Truth {
+  const { lineage, changes } = truth;
+  const excuse = (key: string, mask: number): Truth => {
+    const tainted = { ...lineage.tainted, [key]: (lineage.tainted[key] ?? 0) | mask };
+    return { ...truth, lineage: { ...lineage, tainted } };
+  };
+  const barriered = lineage.barriered.reduce((all, mask) => all | mask, 0);
+  if (command.name === "HSET")
+    return excuse(command.key, barriered & touching(changes, (name) => name.startsWith("@")));
+  if (command.name === "SADD" && lineage.tainted[command.member] !== undefined) {
+    const sets = (name: string): boolean =>
+      machine.keys.layout.dependencyPrefixes.some((prefix) => command.key === prefix + name);
+    return excuse(command.member, barriered & touching(changes, sets));
+  }
+  if (command.name === "DEL" || command.name === "FLUSHDB") return { ...truth, disturbed: true };
+  return truth;
+}
+
+function touching(changes: Truth["changes"], about: (name: string) => boolean): number {
+  return changes.reduce(
+    (mask, { requires }, index) => (Object.keys(requires).some(about) ? mask | (1 << index) : mask),
+    0,
+  );
+}
+
+/** Generations of namespaces are seen with every look at the source. */
+function look({ documents }: Truth, document: string, lagging: boolean): Record<string, number> {
+  const seen: Record<string, number> = {};
+  for (const name in documents) if (name.startsWith("@")) seen[name] = documents[name] ?? 0;
+  seen[document] = Math.max(0, (documents[document] ?? 0) - (lagging ? 1 : 0));
+  return seen;
+}
+
+function publish(truth: Truth, { partition, documents = [], namespaces = [], silent }: PublishStep): Truth {
+  const requires: Record<string, number> = {};
+  for (const name of [...documents, ...namespaces.map((namespace) => `@${namespace}`)]) {
+    requires[name] = (truth.documents[name] ?? 0) + 1;
+  }
+  const changed = { ...truth, documents: { ...truth.documents, ...requires } };
+  const log = truth.logs[partition];
+  if (silent || !log) return { ...changed, changes: [...truth.changes, { requires }] };
+  const offset = log.low + log.events.length;
+  return {
+    ...changed,
+    changes: [...truth.changes, { partition, offset, requires }],
+    logs: { ...truth.logs, [partition]: { ...log, events: [...log.events, truth.changes.length] } },
+  };
+}
+
+export function canFetch({ logs }: Truth, { partition, from }: FetchStep): boolean {
+  const log = logs[partition];
+  if (!log) return false;
+  const end = log.low + log.events.length;
+  return from < log.low || from > end || from < end;
+}
+
+function fetched({ logs, changes }: Truth, { partition, from, most }: FetchStep): Fetched {
+  const log = logs[partition] ?? { low: 0, events: [] };
+  const end = log.low + log.events.length;
+  if (from < log.low || from > end) return { events: [], outOfRange: { low: log.low, end } };
+  const numbers = log.events.slice(from - log.low, from - log.low + most);
+  return {
+    events: numbers.map((change, index) => {
+      const requires = Object.entries(changes[change]?.requires ?? {});
+      return {
+        offset: from + index,
+        change,
+        documents: requires.filter(([name]) => !name.startsWith("@")).map(([id, version]) => ({ id, version })),
+        namespaces: requires.filter(([name]) => name.startsWith("@")).map(([name]) => name.slice(1)),
+      };
+    }),
+  };
+}
+
+function historyOf({ logs }: Truth, partition: string): History {
+  const { low, events, committed } = logs[partition] ?? { low: 0, events: [] };
+  return { low, end: low + events.length, ...(committed === undefined ? {} : { committed }) };
+}
+
+function acknowledge(truth: Truth, { partition, offset, covers = 0 }: AcknowledgeStep): Truth {
+  const log = partition === undefined ? undefined : truth.logs[partition];
+  if (!log || partition === undefined || offset === undefined) {
+    return { ...truth, acknowledged: truth.acknowledged | covers };
+  }
+  let mask = covers;
+  log.events.forEach((change, index) => {
+    if (log.low + index < offset) mask |= 1 << change;
+  });
+  return {
+    ...truth,
+    acknowledged: truth.acknowledged | mask,
+    logs: { ...truth.logs, [partition]: { ...log, committed: offset } },
+  };
+}
