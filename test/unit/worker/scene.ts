@@ -1,0 +1,102 @@
+import { trace } from "@opentelemetry/api";
+import { createInvalidator, createMemoryStore, type Invalidator, type MemoryStore } from "@unstale/cache-core";
+import { pino } from "pino";
+import type { ChangeEvent } from "../../../consumers/change-event.ts";
+import type { Slice } from "../../../consumers/change-source.ts";
+import { createAssignment } from "../../../worker/assignment.ts";
+import type { Logger } from "../../../worker/logger.ts";
+import type { WorkerMetrics } from "../../../worker/metrics.ts";
+import { createPipeline } from "../../../worker/pipeline.ts";
+import { createPositions } from "../../../worker/positions.ts";
+import { createSliceTracing } from "../../../worker/slice-tracing.ts";
+import { createWidening } from "../../../worker/widening.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { type ScriptedStore, scriptedStore } from "../../support/scripted-store.ts";
+
+export const silent: Logger = pino({ level: "silent" });
+
+/** Adds up what the worker measures, by metric and attributes. */
+export interface CountedMetrics extends WorkerMetrics {
+  total(metric: string, attributes?: Readonly<Record<string, unknown>>): number;
+}
+
+export function countedMetrics(): CountedMetrics {
+  const seen: { readonly metric: string; readonly value: number; readonly attributes: object }[] = [];
+  return {
+    add: (metric, attributes = {}, value = 1) => void seen.push({ metric, value, attributes }),
+    record: (metric, ms, attributes = {}) => void seen.push({ metric, value: ms, attributes }),
+    observe: () => undefined,
+    total: (metric, wanted = {}) =>
+      seen
+        .filter((each) => each.metric === metric)
+        .filter(({ attributes }) =>
+          Object.entries(wanted).every(([name, value]) => Reflect.get(attributes, name) === value),
+        )
+        .reduce((sum, { value }) => sum + value, 0),
+  };
+}
+
+export type Scene = ReturnType<typeof createScene>;
+
+/** The worker's inner parts on a store in memory, with a clock that stands still. */
+export function createScene(options: { readonly invalidator?: Invalidator; readonly foreignWriters?: boolean } = {}) {
+  const clock = new ManualClock();
+  const memory: MemoryStore = createMemoryStore({ clock });
+  const store: ScriptedStore = scriptedStore(memory);
+  const invalidator = options.invalidator ?? createInvalidator({ store, clock, attempts: 1 });
+  const positions = createPositions();
+  const metrics = countedMetrics();
+  const tracing = createSliceTracing(trace.getTracer("test"), "group");
+  const shared = { store, invalidator, buckets: 1, positions, metrics, clock, log: silent };
+  const widening = createWidening({ ...shared, foreignWriters: options.foreignWriters ?? true });
+  const pipeline = createPipeline({ ...shared, tracing, random: () => 1 });
+  const assignment = createAssignment({ ...shared, pipeline, widening });
+  return { ...shared, memory, pipeline, assignment, widening };
+}
+
+export const place = { topic: "t", partition: 0 } as const;
+
+export interface SliceOptions {
+  readonly first: number;
+  readonly next?: number;
+  readonly changes?: readonly ChangeEvent[];
+  readonly occurredAt?: number;
+  readonly signal?: AbortSignal;
+}
+
+export function slice({ first, next, changes = [], occurredAt = 0, signal }: SliceOptions): Slice {
+  const end = BigInt(next ?? first + Math.max(1, changes.length));
+  return {
+    ...place,
+    changes: changes.map((change, index) => ({ change, offset: BigInt(first + index), occurredAt })),
+    first: BigInt(first),
+    next: end,
+    records: Math.max(1, changes.length),
+    traces: [],
+    end,
+    signal: signal ?? new AbortController().signal,
+  };
+}
+
+export function documents(...ids: readonly string[]): readonly ChangeEvent[] {
+  return ids.map((id) => ({ kind: "document", id }));
+}
+
+/** What Valkey says was applied of the one partition. */
+export async function appliedIn(store: Pick<MemoryStore, "heartbeat">): Promise<number | undefined> {
+  const reply = await store.heartbeat({ bucket: 0, partitions: [place] });
+  return reply.kind === "alive" ? reply.applied[0] : undefined;
+}
+
+/** Writes an entry as a producer would, and tells whether it is still served. */
+export async function entry(
+  store: MemoryStore,
+  { query, sources }: { readonly query: string; readonly sources: readonly string[] },
+): Promise<{ isServed(): Promise<boolean> }> {
+  const opened = await store.open({ bucket: 0 });
+  if (opened.kind !== "open") throw new Error("no state");
+  const lease = opened.snapshot;
+  const reply = await store.commit({ bucket: 0, query, response: "answer", sources, ttlMs: 60_000, lease });
+  if (reply.kind !== "written") throw new Error(`not written: ${reply.reason}`);
+  return { isServed: async () => (await store.read({ bucket: 0, query, versions: lease.versions })).kind === "hit" };
+}
