@@ -1,6 +1,6 @@
 import { trace } from "@opentelemetry/api";
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
-import { build as pretty } from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
 
 export type { Logger } from "pino";
 
@@ -28,7 +28,8 @@ export function createLogger({ level, format, destination }: LoggerOptions): Log
     mixin: traceIds,
   };
   if (format === "json") return pino(options, destination);
-  return pino(options, pretty({ destination, colorize: true, ignore: "service,pid", translateTime: "SYS:HH:MM:ss.l" }));
+  const pretty = prettyFactory({ colorize: true, ignore: "service,pid", translateTime: "SYS:HH:MM:ss.l" });
+  return pino(options, { write: (line) => destination.write(pretty(line)) });
 }
 
 function traceIds(): object {
