@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { type MakeScene, minute } from "../support/store-scene.ts";
+import { contentOf, type MakeScene, minute } from "../support/store-scene.ts";
 
 const day = 24 * 60 * minute;
 
@@ -87,6 +87,35 @@ export function describeIndex(makeScene: MakeScene): void {
       await raw.sadd(setOf("a"), other);
       expect(await change("a")).toMatchObject({ deleted: 0 });
       expect(await raw.exists(other)).toBe(true);
+    });
+
+    test("nothing of another bucket is touched by any step", async () => {
+      const scene = await makeScene({ sampling: 10, policy: { inlineLimit: 1 } });
+      const { store, raw, keys, bucket } = scene;
+      if (bucket === 0) return;
+      const stepsIn = async (place: number): Promise<void> => {
+        const opened = await store.open({ bucket: place, namespace: "docs" });
+        if (opened.kind !== "open") throw new Error(opened.kind);
+        for (const query of ["q", "r"]) {
+          const entry = { bucket: place, namespace: "docs", query, response: "x", sources: ["a"], ttlMs: minute };
+          await store.commit({ ...entry, lease: opened.snapshot });
+        }
+        await store.acquireFill({ bucket: place, query: "q", token: "x", ttlMs: minute });
+        await store.attach({ bucket: place, topic: "t", partition: 0, offset: 3 });
+      };
+      for (const other of [0, 1, 3]) await stepsIn(other);
+      const isOther = (key: string) => !key.includes(`{${bucket}}`);
+      const before = await contentOf(raw, isOther);
+      await stepsIn(bucket);
+      await store.read({ bucket, namespace: "docs", query: "q", versions: [] });
+      await scene.drainAll(await scene.change("a"));
+      await scene.invalidate({ scopes: [{}, { namespace: "docs" }], barrier: true });
+      await store.sweep({ bucket, cursor: "0", count: 1_000 });
+      await store.heartbeat({ bucket, partitions: [{ topic: "t", partition: 0 }] });
+      await store.attach({ bucket, topic: "t", partition: 0, offset: 1 });
+      await raw.del(keys.fence(bucket));
+      await scene.open();
+      expect(await contentOf(raw, isOther)).toEqual(before);
     });
 
     test("an entry of a namespace that only begins like the version counters is deleted", async () => {

@@ -34,6 +34,7 @@ export interface RawKeys {
   zadd(key: string, member: string, score: number): Promise<void>;
   zrem(key: string, member: string): Promise<void>;
   zscore(key: string, member: string): Promise<number | undefined>;
+  zgetall(key: string): Promise<Record<string, number>>;
   del(key: string): Promise<void>;
   exists(key: string): Promise<boolean>;
   type(key: string): Promise<string>;
@@ -169,7 +170,7 @@ export function createScene(parts: Parts): Scene {
     },
     plain: async (query, { sources, prefix = 0, key }) => {
       const counter = keys.versionCounters({ bucket })[0];
-      if ((await raw.get(counter)) === undefined) await raw.set(counter, "41");
+      if (!(await raw.exists(counter))) await raw.set(counter, "41");
       const name = key ?? (await keyOf(query));
       await raw.hset(name, { query, response: `plain ${query}`, sources: JSON.stringify(sources) });
       await raw.pexpire(name, minute);
@@ -236,6 +237,10 @@ function rawMemory(keyspace: MemoryStore["keyspace"]): RawKeys {
     zadd: async (key, member, score) => keyspace.zadd(key, new Map([[member, score]])),
     zrem: async (key, member) => keyspace.zrem(key, member),
     zscore: async (key, member) => keyspace.zscore(key, member),
+    zgetall: async (key) => {
+      const members = keyspace.zrange(key, { max: Number.POSITIVE_INFINITY, count: 1_000 });
+      return Object.fromEntries(members.map((member) => [member, keyspace.zscore(key, member) ?? Number.NaN]));
+    },
     del: async (key) => void keyspace.del(key),
     exists: async (key) => keyspace.exists(key),
     type: async (key) => keyspace.type(key),
@@ -267,6 +272,10 @@ export function rawValkey(client: Redis): RawKeys {
       const score = await client.zscore(key, member);
       return score === null ? undefined : Number(score);
     },
+    zgetall: async (key) => {
+      const flat = await client.zrange(key, 0, 999, "WITHSCORES");
+      return Object.fromEntries(flat.flatMap((text, at) => (at % 2 === 0 ? [[text, Number(flat[at + 1])]] : [])));
+    },
     del: async (key) => void (await client.del(key)),
     exists: async (key) => (await client.exists(key)) === 1,
     type: (key) => client.type(key),
@@ -285,4 +294,22 @@ export function rawValkey(client: Redis): RawKeys {
       };
     },
   };
+}
+
+/** Every key with its value, and whether it expires: two stores that did the same have the same. */
+export async function contentOf(raw: RawKeys, only: (key: string) => boolean = () => true): Promise<unknown> {
+  const values = {
+    string: raw.get,
+    hash: raw.hgetall,
+    set: raw.smembers,
+    zset: raw.zgetall,
+  };
+  const found = (await raw.keys()).filter(only);
+  const described = found.map(async (key) => {
+    const type = (await raw.type(key)) as keyof typeof values;
+    // To the next ten minutes: two stores do not work equally fast.
+    const expires = Math.ceil((await raw.pttl(key)) / 600_000);
+    return [key, { type, expires, value: await values[type](key) }] as const;
+  });
+  return Object.fromEntries(await Promise.all(described));
 }
