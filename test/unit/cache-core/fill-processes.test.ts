@@ -66,6 +66,35 @@ describe("several processes that miss one entry", () => {
     expect(await slow).toMatchObject({ response: "the first fill", status: "hit" });
   });
 
+  test("what a waiter finds is only for those who came before it looked: a later one may know of a change (I9)", async () => {
+    const one = heldFill("old");
+    const first = here.getOrSet("q", one.fill, { sources: ["article:42"] });
+    await until(() => one.begun() === 1);
+    const waiter = there.getOrSet("q", () => "own");
+    await until(() => t.store.count("acquireFill") === 2);
+    await settle();
+    one.door.open();
+    await first;
+    const looked = latch();
+    const reply = latch();
+    t.store.intercept("read", async (proceed) => {
+      t.store.restore("read");
+      const found = await proceed();
+      looked.open();
+      await reply.opened;
+      return found;
+    });
+    t.clock.advance(15);
+    await looked.opened;
+    // The hit was judged, its reply is under way. Now the document changes, and somebody joins the waiter's flight.
+    await t.another().invalidateSource("article:42");
+    const later = there.getOrSet("q", () => "new");
+    await settle();
+    reply.open();
+    expect(await waiter).toMatchObject({ response: "old", status: "hit" });
+    expect(await later).toMatchObject({ response: "new", status: "filled" });
+  });
+
   test("the lock is renewed while a fill takes long, so nobody else fills", async () => {
     const one = heldFill("slow");
     const other = heldFill("never");
