@@ -1,0 +1,10 @@
+import type { Bench } from "./bench.ts";
+import { commit } from "./commit.ts";
+import { hotDocument } from "./hot-document.ts";
+import { invalidate } from "./invalidate.ts";
+import { memory } from "./memory.ts";
+import { read } from "./read.ts";
+import { wipe } from "./wipe.ts";
+
+/** In the order of the page. */
+export const benches: readonly Bench[] = [invalidate, hotDocument, commit, read, memory, wipe];

@@ -1,0 +1,63 @@
+import { type KafkaHandle, type Progress, startKafka, startValkey } from "../dev/services/index.ts";
+import type { Bench, Lab } from "./bench.ts";
+import type { Table } from "./report.ts";
+import { openServer, serverConfig } from "./server.ts";
+
+export interface LabOptions {
+  readonly size: "full" | "smoke";
+  /** Where the built programs are: `dist`. */
+  readonly dist: string;
+  readonly progress: Progress;
+  /** A Kafka that is there already. */
+  readonly kafka?: () => Promise<KafkaHandle>;
+}
+
+export interface OpenLab {
+  run(bench: Bench): Promise<readonly Table[]>;
+  /** What was found or started, one line each. */
+  readonly services: readonly string[];
+  close(): Promise<void>;
+}
+
+export function openLab({ size, dist, progress, kafka: given }: LabOptions): OpenLab {
+  const services = new Set<string>();
+  let broker: Promise<KafkaHandle> | undefined;
+  const kafka = async (): Promise<KafkaHandle> => {
+    broker ??= given?.() ?? startKafka({ progress });
+    const handle = await broker;
+    services.add(handle.chosen);
+    return handle;
+  };
+
+  const run = async (bench: Bench): Promise<readonly Table[]> => {
+    const cleanups: (() => Promise<void> | void)[] = [];
+    const lab: Lab = {
+      pick: (full, smoke) => (size === "full" ? full : smoke),
+      valkey: async () => {
+        const server = openServer(await startValkey({ progress, fresh: true, config: serverConfig }));
+        services.add(server.chosen);
+        cleanups.push(() => server.close());
+        return server;
+      },
+      kafka,
+      dist,
+      say: (line) => progress(`${bench.name}: ${line}`, { transient: true }),
+      onEnd: (cleanup) => void cleanups.push(cleanup),
+    };
+    try {
+      return await bench.run(lab);
+    } finally {
+      for (const cleanup of cleanups.toReversed()) await cleanup();
+    }
+  };
+
+  return {
+    run,
+    get services() {
+      return [...services];
+    },
+    close: async () => {
+      if (given === undefined) await (await broker)?.stop();
+    },
+  };
+}
