@@ -28,7 +28,7 @@ export interface CleanupOptions {
 export function createCleanup({ store, clock, drainCount, sweepCount, attempts }: CleanupOptions): Cleanup {
   const stopping = new AbortController();
   const drains = new Map<string, Promise<number>>();
-  const sweeps = new Map<string, () => Promise<number>>();
+  const sweeps = new Map<string, SharedPass>();
 
   /** Every step only deletes and may run twice (I6), so it is repeated while that can help. */
   async function persist<T>(step: () => Promise<T>): Promise<T> {
@@ -81,7 +81,10 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
       const name = `${bucket} ${namespace ?? ""}`;
       const pass = sweeps.get(name) ?? sharedPass(() => runSweep(bucket, namespace));
       sweeps.set(name, pass);
-      return pass();
+      return pass.ask().finally(() => {
+        // Namespaces may be many: what nobody waits for is forgotten.
+        if (pass.idle) sweeps.delete(name);
+      });
     },
     get draining() {
       return drains.size;
@@ -90,8 +93,13 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
   };
 }
 
+interface SharedPass {
+  ask(): Promise<number>;
+  readonly idle: boolean;
+}
+
 /** Everyone gets a pass that began after they asked; all who ask during one share the next. */
-function sharedPass(pass: () => Promise<number>): () => Promise<number> {
+function sharedPass(pass: () => Promise<number>): SharedPass {
   let running: Promise<number> | undefined;
   let next: Promise<number> | undefined;
   const start = (): Promise<number> => {
@@ -101,10 +109,15 @@ function sharedPass(pass: () => Promise<number>): () => Promise<number> {
     });
     return running;
   };
-  return () => {
-    if (next) return next;
-    if (!running) return start();
-    next = running.then(start, start);
-    return next;
+  return {
+    ask: () => {
+      if (next) return next;
+      if (!running) return start();
+      next = running.then(start, start);
+      return next;
+    },
+    get idle() {
+      return !running && !next;
+    },
   };
 }

@@ -85,8 +85,9 @@ export function createInvalidator(options: InvalidatorOptions): Invalidator {
     invalidate: async (invalidation) => {
       const perBucket = await Promise.all(everyBucket.map((bucket) => barrierIn(store, bucket, invalidation)));
       const replies = perBucket.flat();
-      const rollback = replies.find((reply) => reply.kind === "rollback");
-      if (rollback) return rollback;
+      const rollbacks = replies.filter((reply) => reply.kind === "rollback");
+      // Each bucket tells how far it fell back: replay for the one that fell furthest.
+      if (rollbacks.length > 0) return { kind: "rollback", applied: Math.min(...rollbacks.map((one) => one.applied)) };
       const applied = replies.filter((reply) => reply.kind === "applied");
       const settled = settle(cleanup, { everyBucket, applied, scopes: invalidation.scopes });
       // Whoever does not wait for the deletions must not be struck by an unhandled rejection.

@@ -18,7 +18,7 @@ describeWith(["valkey"], `the store in memory and the one on Valkey, seed ${seed
   let client: Redis | undefined;
   beforeAll(async () => {
     client = new Redis((await ownValkey()).url);
-  });
+  }, 60_000);
   afterAll(() => client?.disconnect());
   const valkey = (): Redis => {
     if (!client) throw new Error("The server is not there yet.");

@@ -14,7 +14,7 @@ function serverFor(config: readonly string[], setUp?: (client: Redis) => Promise
     const { url } = await ownValkey({ config });
     client = new Redis(url);
     await setUp?.(client);
-  });
+  }, 60_000);
   afterAll(() => client?.disconnect());
   return () => {
     if (!client) throw new Error("The server is not there yet.");
