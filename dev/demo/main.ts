@@ -44,7 +44,9 @@ try {
 } catch (error) {
   // While everything is being closed, whatever was under way fails.
   if (!stopping.signal.aborted) {
-    console.error(error instanceof ServiceUnavailableError ? error.message : error);
+    // A service or a worker that does not start says why; anything else is a mistake in the demo.
+    const told = error instanceof ServiceUnavailableError || (error instanceof Error && error.constructor === Error);
+    console.error(told ? messageOf(error) : error);
     await cleanup.run();
     process.exit(1);
   }

@@ -43,6 +43,7 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
     name: "unstale run",
     command: "env",
     args: [
+      ...inherited().flatMap((name) => ["-u", name]),
       ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
       process.execPath,
       options.command,
@@ -65,6 +66,11 @@ export async function startWorkerProcess(options: WorkerProcessOptions): Promise
       await worker.stop();
     },
   };
+}
+
+/** What the demo's own surroundings say is not meant for this worker, which refuses settings that it does not know. */
+function inherited(): string[] {
+  return Object.keys(process.env).filter((name) => /^(UNSTALE|OTEL)_/.test(name));
 }
 
 async function ready(http: string): Promise<void> {
