@@ -54,16 +54,23 @@ export class Engine {
       nonces: 0,
       documents: Object.fromEntries(world.names.map((name) => [name, 1])),
       changes: [],
-      logs: Object.fromEntries(world.partitions.map((name) => [name, { low: 0, events: [] }])),
+      logs: Object.fromEntries(world.partitions.map((name) => [name, { epoch: 0, low: 0, events: [] }])),
       acknowledged: 0,
       lost: nothing,
       lineage,
       replica: { image, key: imageKey(image), lineage },
       budgets: world.budgets,
       disturbed: false,
+      unaccounted: false,
     };
     const actors = world.actors.map((spec) => begin(spec));
-    return this.#arrive({ truth, image, actors });
+    let state = await this.#arrive({ truth, image, actors });
+    for (const label of world.prelude ?? []) {
+      const move = this.moves(state).find((possible) => possible.label === label);
+      if (!move) throw new Error(`World "${world.name}": "${label}" is not possible in its prelude.`);
+      state = await this.apply(state, move);
+    }
+    return state;
   }
 
   moves(state: State): readonly Move[] {
@@ -99,12 +106,13 @@ export class Engine {
     return this.#arrive({ truth, image, actors: replaced(state.actors, at, advance(actor, reply)) });
   }
 
-  async #perform({ truth: before, image: old }: State, step: Step): Promise<Performed & { readonly image: Image }> {
+  async #perform(before: State, step: Step): Promise<Performed & { readonly image: Image }> {
     const { reply, truth } = await perform(this.world, this.machine, before, step);
+    const old = before.image;
     this.coverage.note(step, reply);
     if (step.do === "replicated") {
       const replica = { image: old, key: imageKey(old), lineage: truth.lineage };
-      return { reply, image: old, truth: { ...truth, replica } };
+      return { reply, image: old, truth: { ...truth, replica: step.pretends ? truth.replica : replica } };
     }
     if (!mayWrite(step)) return { reply, truth, image: old };
     const image = await this.machine.image();

@@ -2,7 +2,7 @@ import type { Image } from "./image.ts";
 import { imageKey } from "./image.ts";
 import type { Truth } from "./truth.ts";
 import { published } from "./truth.ts";
-import type { Hazard, Mishap } from "./world.ts";
+import type { Hazard } from "./world.ts";
 
 const disturbed = (truth: Truth): Truth => ({ ...truth, disturbed: true });
 
@@ -16,15 +16,6 @@ export function eviction(spared: (key: string) => boolean = () => false): Hazard
         .map((key) => ({ label: `evict ${key}`, command: { name: "DEL", keys: [key] }, truth: disturbed(truth) })),
   };
 }
-
-/** The TTL of a key ends before that of others. Like an eviction, except that only entries and index have one. */
-export const expiry: Hazard = {
-  budget: "expire",
-  moves: (truth, { slots }) =>
-    [...slots]
-      .filter(([, { expiresAt }]) => expiresAt !== undefined)
-      .map(([key]) => ({ label: `expire ${key}`, command: { name: "DEL", keys: [key] }, truth: disturbed(truth) })),
-};
 
 export const flush: Hazard = {
   budget: "flush",
@@ -56,31 +47,22 @@ function replicated(truth: Truth, image: Image): Truth {
 export function failover({ clock = 0 }: { readonly clock?: number } = {}): Hazard {
   return {
     budget: "failover",
-    moves: (truth) => [
-      {
-        label: "failover",
-        image: truth.replica.image,
-        truth: {
-          ...fallenBack(truth),
-          replicationId: truth.replicationId + 1,
-          now: truth.now + clock,
-        },
-      },
-    ],
+    moves: (truth) =>
+      truth.unaccounted
+        ? []
+        : [
+            {
+              label: "failover",
+              image: truth.replica.image,
+              truth: {
+                ...fallenBack(truth),
+                replicationId: truth.replicationId + 1,
+                now: truth.now + clock,
+              },
+            },
+          ],
   };
 }
-
-/** The server comes back with what it saved once: the same data as after a failover. */
-export const restore: Hazard = {
-  budget: "restore",
-  moves: (truth): Mishap[] => [
-    {
-      label: "restore",
-      image: truth.replica.image,
-      truth: { ...fallenBack(truth), replicationId: truth.replicationId + 1 },
-    },
-  ],
-};
 
 function fallenBack(truth: Truth): Truth {
   const { lineage, replica, lost } = truth;
@@ -102,9 +84,22 @@ export function recreation(partition: string): Hazard {
     moves: (truth) => [
       {
         label: `recreate ${partition}`,
-        truth: { ...truth, logs: { ...truth.logs, [partition]: { low: 0, events: [] } } },
+        truth: recreated(truth, partition),
       },
     ],
+  };
+}
+
+function recreated(truth: Truth, partition: string): Truth {
+  const epoch = (truth.logs[partition]?.epoch ?? 0) + 1;
+  // What a failover lost, and nobody replayed before its log was deleted, is lost.
+  const gone = truth.lost.reduce((all, mask) => all | mask, 0);
+  return {
+    ...truth,
+    unaccounted: true,
+    acknowledged: truth.acknowledged & ~gone,
+    lost: truth.lost.map(() => 0),
+    logs: { ...truth.logs, [partition]: { epoch, low: 0, events: [] } },
   };
 }
 

@@ -47,3 +47,8 @@ export function fieldOf({ slots }: Image, key: string, field: string): string | 
   const value = slots.get(key)?.value;
   return value?.type === "hash" ? value.fields.get(field) : undefined;
 }
+
+export function lists({ slots }: Image, key: string, member: string): boolean {
+  const value = slots.get(key)?.value;
+  return value?.type === "set" && value.members.has(member);
+}

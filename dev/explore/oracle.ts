@@ -108,6 +108,7 @@ export async function judgeState(world: World, machine: Machine, truth: Truth, i
     if (!image.slots.has(bystander)) throw new Violation("H20", `${bystander} is gone`);
   }
   if (truth.acknowledged === 0) return;
+  for (const key of world.unversioned ?? []) judgeUnversioned(key, truth, image);
   for (const question of world.questions) await judgeQuestion(world, machine, { truth, image, question });
 }
 
@@ -126,7 +127,15 @@ async function judgeQuestion(
   if (mask === 0) return;
   const request = { bucket, namespace, query, versions };
   judgeRead(machine, truth, request, await machine.store.read(request));
-  if (world.plainReaders && !truth.disturbed) {
+  if (world.plainReaders && !truth.disturbed && truth.lineage.tainted[key] === undefined) {
     throw new Violation("I3", `${key} is left behind as ${response} after ${changesIn(truth, mask)}`);
   }
+}
+
+/** Keys of the plain schema without a version: nobody verifies them, so they must be gone (H21). */
+function judgeUnversioned(key: string, truth: Truth, image: Image): void {
+  const response = fieldOf(image, key, "response");
+  if (response === undefined || truth.disturbed) return;
+  const mask = overlooked(truth, key, { bucket: 0, response });
+  if (mask !== 0) throw new Violation("I3", `${key} is left behind as ${response} after ${changesIn(truth, mask)}`);
 }

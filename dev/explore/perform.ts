@@ -1,4 +1,4 @@
-import { type Image, textOf } from "./image.ts";
+import { fieldOf, type Image, lists, textOf } from "./image.ts";
 import type { Machine } from "./machine.ts";
 import { judgeStoreStep } from "./oracle.ts";
 import type {
@@ -12,7 +12,7 @@ import type {
   Step,
   StoreStep,
 } from "./step.ts";
-import { promised, type Truth, unknownTo } from "./truth.ts";
+import { type Log, promised, type Truth, unknownTo } from "./truth.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -21,17 +21,27 @@ export interface Performed {
   readonly truth: Truth;
 }
 
+interface Moment {
+  readonly truth: Truth;
+  readonly image: Image;
+}
+
 /** Nonces lie between 2^51 and 2^52; a script may use some numbers below the one it is given. */
 const firstNonce = 2 ** 51 + 10_000;
 const nonceStep = 64;
 
 /** Does one step, and judges what came of it. */
-export async function perform(world: World, machine: Machine, truth: Truth, step: Step): Promise<Performed> {
+export async function perform(
+  world: World,
+  machine: Machine,
+  { truth, image }: Moment,
+  step: Step,
+): Promise<Performed> {
   switch (step.do) {
     case "store":
       return performStore(machine, truth, step);
     case "raw":
-      return performRaw(world, machine, truth, step);
+      return performRaw(world, machine, { truth, image }, step);
     case "source":
       return { reply: look(truth, step.document, step.lagging ?? false), truth };
     case "publish":
@@ -39,11 +49,11 @@ export async function perform(world: World, machine: Machine, truth: Truth, step
     case "fetch":
       return { reply: fetched(truth, step), truth };
     case "history":
-      return { reply: historyOf(truth, step.partition), truth };
+      return { reply: historyOf(truth.logs[step.partition] ?? noLog), truth };
     case "acknowledge":
       return { reply: {}, truth: acknowledge(truth, step) };
     case "replicated":
-      return { reply: {}, truth };
+      return { reply: {}, truth: { ...truth, unaccounted: false } };
     case "serve": {
       const unknown = unknownTo(step.content, truth.changes) & step.promised & promised(truth, 0);
       if (unknown !== 0) throw new Violation("I9", `a caller is given ${JSON.stringify(step.content)}`);
@@ -81,29 +91,47 @@ export function nonceUsed(machine: Machine, image: Image): boolean {
   return false;
 }
 
-async function performRaw(world: World, machine: Machine, truth: Truth, { command }: RawStep): Promise<Performed> {
+async function performRaw(world: World, machine: Machine, moment: Moment, { command }: RawStep): Promise<Performed> {
+  const { truth } = moment;
   prepare(machine, truth);
   const reply = await machine.raw(command);
-  return { reply: reply ?? null, truth: world.unexcused ? truth : foreignWrite(machine, truth, command) };
+  return { reply: reply ?? null, truth: world.unexcused ? truth : foreignWrite(machine, moment, command) };
 }
 
-/** What a foreign write may excuse: changes of before it, in that key. */
-function foreignWrite(machine: Machine, truth: Truth, command: RawStep["command"]): Truth {
+/**
+ * What a foreign write may excuse: changes of before it, in that key. A foreign HSET counts from then on only where the key
+ * is listed already, or where a lease is in it that will vouch for it; else the foreign SADD that follows counts.
+ */
+function foreignWrite({ keys }: Machine, { truth, image }: Moment, command: RawStep["command"]): Truth {
   const { lineage, changes } = truth;
-  const excuse = (key: string, mask: number): Truth => {
-    const tainted = { ...lineage.tainted, [key]: (lineage.tainted[key] ?? 0) | mask };
+  const barriered = lineage.barriered.reduce((all, mask) => all | mask, 0);
+  const isSetOf = (set: string, name: string): boolean =>
+    keys.layout.dependencyPrefixes.some((prefix) => set === prefix + name);
+  const excuse = (excuses: Readonly<Record<string, number>>): Truth => {
+    const tainted = { ...lineage.tainted };
+    for (const key in excuses) tainted[key] = (tainted[key] ?? 0) | (excuses[key] ?? 0);
     return { ...truth, lineage: { ...lineage, tainted } };
   };
-  const barriered = lineage.barriered.reduce((all, mask) => all | mask, 0);
-  if (command.name === "HSET")
-    return excuse(command.key, barriered & touching(changes, (name) => name.startsWith("@")));
-  if (command.name === "SADD" && lineage.tainted[command.member] !== undefined) {
-    const sets = (name: string): boolean =>
-      machine.keys.layout.dependencyPrefixes.some((prefix) => command.key === prefix + name);
-    return excuse(command.member, barriered & touching(changes, sets));
+  switch (command.name) {
+    case "HSET": {
+      const isSealed = fieldOf(image, command.key, "lease") !== undefined;
+      const isListed = (name: string): boolean =>
+        keys.layout.dependencyPrefixes.some((prefix) => lists(image, prefix + name, command.key));
+      const about = (name: string): boolean => isSealed || name.startsWith("@") || isListed(name);
+      return excuse({ [command.key]: barriered & touching(changes, about) });
+    }
+    case "SADD": {
+      const mask = barriered & touching(changes, (name) => isSetOf(command.key, name));
+      return excuse({ [command.key]: 0, ...(command.member in lineage.tainted ? { [command.member]: mask } : {}) });
+    }
+    case "SET":
+      return { ...excuse({ [command.key]: 0 }), disturbed: true };
+    case "DEL":
+    case "FLUSHDB":
+      return { ...truth, disturbed: true };
+    default:
+      return truth;
   }
-  if (command.name === "DEL" || command.name === "FLUSHDB") return { ...truth, disturbed: true };
-  return truth;
 }
 
 function touching(changes: Truth["changes"], about: (name: string) => boolean): number {
@@ -137,17 +165,15 @@ function publish(truth: Truth, { partition, documents = [], namespaces = [], sil
   };
 }
 
-export function canFetch({ logs }: Truth, { partition, from }: FetchStep): boolean {
+export function canFetch({ logs }: Truth, { partition, from, epoch }: FetchStep): boolean {
   const log = logs[partition];
-  if (!log) return false;
-  const end = log.low + log.events.length;
-  return from < log.low || from > end || from < end;
+  return log !== undefined && (log.epoch !== epoch || from !== log.low + log.events.length);
 }
 
-function fetched({ logs, changes }: Truth, { partition, from, most }: FetchStep): Fetched {
-  const log = logs[partition] ?? { low: 0, events: [] };
+function fetched({ logs, changes }: Truth, { partition, from, most, epoch }: FetchStep): Fetched {
+  const log = logs[partition] ?? noLog;
   const end = log.low + log.events.length;
-  if (from < log.low || from > end) return { events: [], outOfRange: { low: log.low, end } };
+  if (log.epoch !== epoch || from < log.low || from > end) return { events: [], outOfRange: historyOf(log) };
   const numbers = log.events.slice(from - log.low, from - log.low + most);
   return {
     events: numbers.map((change, index) => {
@@ -162,16 +188,18 @@ function fetched({ logs, changes }: Truth, { partition, from, most }: FetchStep)
   };
 }
 
-function historyOf({ logs }: Truth, partition: string): History {
-  const { low, events, committed } = logs[partition] ?? { low: 0, events: [] };
-  return { low, end: low + events.length, ...(committed === undefined ? {} : { committed }) };
+const noLog: Log = { epoch: 0, low: 0, events: [] };
+
+function historyOf({ epoch, low, events, committed }: Log): History {
+  return { epoch, low, end: low + events.length, ...(committed === undefined ? {} : { committed }) };
 }
 
-function acknowledge(truth: Truth, { partition, offset, covers = 0 }: AcknowledgeStep): Truth {
+function acknowledge(truth: Truth, { partition, offset, epoch, covers = 0 }: AcknowledgeStep): Truth {
   const log = partition === undefined ? undefined : truth.logs[partition];
   if (!log || partition === undefined || offset === undefined) {
     return { ...truth, acknowledged: truth.acknowledged | covers };
   }
+  if (epoch !== undefined && epoch !== log.epoch) return truth;
   let mask = covers;
   log.events.forEach((change, index) => {
     if (log.low + index < offset) mask |= 1 << change;

@@ -24,8 +24,9 @@ export async function quiet(engine: Engine, from: State): Promise<void> {
   for (const [index, { spec }] of state.actors.entries()) {
     if (spec.service) state = await service(engine, state, index);
   }
+  if (world.end === "stopped") return;
   checkAcknowledged(state.truth);
-  if (world.restless) return;
+  if (world.end === "unfilled") return;
   for (const question of world.questions) state = await refill(engine, state, question);
   await expire(engine, state);
 }

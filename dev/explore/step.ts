@@ -72,12 +72,13 @@ export interface FetchStep {
   readonly partition: string;
   readonly from: number;
   readonly most: number;
+  readonly epoch: number;
 }
 
 export interface Fetched {
   readonly events: readonly LoggedEvent[];
-  /** The log does not hold this offset (any more): `low` is its beginning. */
-  readonly outOfRange?: { readonly low: number; readonly end: number };
+  /** The log does not hold this offset (any more), or is another one. */
+  readonly outOfRange?: History;
 }
 
 export interface LoggedEvent {
@@ -97,6 +98,7 @@ export interface History {
   readonly committed?: number;
   readonly low: number;
   readonly end: number;
+  readonly epoch: number;
 }
 
 /** The offset is committed, or (with `covers`) a call of the library resolves. */
@@ -104,12 +106,16 @@ export interface AcknowledgeStep {
   readonly do: "acknowledge";
   readonly partition?: string;
   readonly offset?: number;
+  /** Commits for another topic of this name are refused. */
+  readonly epoch?: number;
   readonly covers?: number;
 }
 
 /** WAIT: the replica has everything up to here. */
 export interface ReplicatedStep {
   readonly do: "replicated";
+  /** Nobody waited. */
+  readonly pretends?: boolean;
 }
 
 /** An answer that was not read from the store is given to a caller who asked when `promised` was acknowledged. */

@@ -25,6 +25,8 @@ export interface Truth {
   readonly budgets: Readonly<Record<string, number>>;
   /** Something deleted keys behind the protocol's back: plain readers are promised nothing any more. */
   readonly disturbed: boolean;
+  /** A topic is another one, and the account that the store keeps of it is not replicated yet: a failover now is not promised for. */
+  readonly unaccounted: boolean;
 }
 
 export interface Change {
@@ -35,6 +37,8 @@ export interface Change {
 }
 
 export interface Log {
+  /** Which topic of this name it is. A source that notices another one says that everything before is lost. */
+  readonly epoch: number;
   readonly low: number;
   /** Numbers of changes; the first has offset `low`. */
   readonly events: readonly number[];

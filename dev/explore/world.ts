@@ -24,12 +24,16 @@ export interface World {
   readonly plainReaders?: boolean;
   /** What is in the store before anybody comes. */
   readonly seeds?: readonly RawCommand[];
+  /** Moves that are made before anything is explored. */
+  readonly prelude?: readonly string[];
+  /** Entries that plain readers look for under a key without a version. */
+  readonly unversioned?: readonly string[];
   /** Keys of nobody's business, which no step may touch. */
   readonly bystanders?: readonly string[];
   /** Writers without a lease are judged as if they were ours: how the naive algorithm is convicted. */
   readonly unexcused?: boolean;
-  /** The world ends without a check that fills succeed again. */
-  readonly restless?: boolean;
+  /** What holds once nothing happens any more is not asked: that fills succeed, or (`stopped`) anything. */
+  readonly end?: "unfilled" | "stopped";
 }
 
 /** A query that an entry answers, and the sources of a good answer. */

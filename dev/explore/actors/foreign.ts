@@ -69,7 +69,7 @@ export function naiveWorker(
       const history = (yield { do: "history", partition }) as History;
       position = history.committed ?? history.low;
     }
-    const { events } = (yield { do: "fetch", partition, from: position, most: 2 }) as Fetched;
+    const { events } = (yield { do: "fetch", partition, from: position, most: 2, epoch: 0 }) as Fetched;
     for (const { documents } of events) for (const { id } of documents) yield* takeNaively(setOf(id));
     const offset = (events.at(-1)?.offset ?? position - 1) + 1;
     yield { do: "acknowledge", partition, offset };

@@ -21,7 +21,7 @@ export function createRepairs(options: WorkerOptions) {
 
   function* attach(offset: number): Work {
     for (const bucket of everyBucket) yield* insist("attach", { ...topicPartition, bucket, offset });
-    if (!flaws.doesNotWait) yield { do: "replicated" };
+    yield { do: "replicated", ...(flaws.doesNotWait ? { pretends: true } : {}) };
   }
 
   function* seal(offset: number): Work {

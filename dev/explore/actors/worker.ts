@@ -58,6 +58,8 @@ export interface WorkerFlaws {
 interface WorkerMemory extends ActorMemory {
   /** The next offset to be applied. */
   readonly position?: number;
+  /** The topic that the position is of. */
+  readonly epoch?: number;
 }
 
 type Work<T = void> = Generator<Step, T, Reply>;
@@ -68,8 +70,8 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
   const repairs = createRepairs(options);
   const { everyBucket, topicPartition, drainAll, sweep, heartbeat } = repairs;
 
-  function* settled(position: number): Work {
-    const memory: WorkerMemory = { position };
+  function* settled(position: number, epoch: number): Work {
+    const memory: WorkerMemory = { position, epoch };
     yield { do: "become", state: memory };
   }
 
@@ -77,7 +79,7 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
     const applied = yield* appliedIn(undefined);
     if (!applied) return;
     const history = (yield { do: "history", partition }) as History;
-    const { committed, low, end } = history;
+    const { committed, low, end, epoch } = history;
     const decision = decideStart({
       committed: committed === undefined ? undefined : BigInt(committed),
       low: BigInt(low),
@@ -89,7 +91,7 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
     if (barrier) yield* repairs.everything();
     if (decision.attach) yield* repairs.attach(offset);
     if (barrier) yield* repairs.seal(offset);
-    yield* settled(offset);
+    yield* settled(offset, epoch);
   }
 
   /** What each bucket has applied; `first` is the answer of the first one, where it was asked already. */
@@ -109,27 +111,30 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
     return applied;
   }
 
-  function* apply(events: readonly LoggedEvent[], position: number): Work {
+  function* apply(events: readonly LoggedEvent[], { position, epoch }: Place): Work {
     const first = events[0]?.offset ?? position;
     const next = (events.at(-1)?.offset ?? position - 1) + 1;
-    if (flaws.acknowledgesFirst) yield { do: "acknowledge", partition, offset: next };
+    if (flaws.acknowledgesFirst) yield { do: "acknowledge", partition, epoch, offset: next };
     const outcome = yield* barriers(events, { position, first, next });
-    if (outcome === "format") return;
-    if ("rewind" in outcome) return yield* settled(outcome.rewind);
+    if ("stop" in outcome) return;
+    if ("rewind" in outcome) return yield* settled(outcome.rewind, epoch);
     yield* drainAll(outcome.drains);
     for (const { namespace } of coalesce(events.flatMap(positioned)).scopes) {
       for (const bucket of everyBucket) yield* sweep(bucket, namespace);
     }
-    yield { do: "acknowledge", partition, offset: next };
-    yield* settled(next);
+    yield { do: "acknowledge", partition, epoch, offset: next };
+    yield* settled(next, epoch);
+  }
+
+  interface Place {
+    readonly position: number;
+    readonly epoch: number;
   }
 
   type Batch = { readonly position: number; readonly first: number; readonly next: number };
+  type Outcome = { readonly stop: true } | { readonly rewind: number } | { readonly drains: readonly Drain[] };
 
-  function* barriers(
-    events: readonly LoggedEvent[],
-    { position, first, next }: Batch,
-  ): Work<"format" | { readonly rewind: number } | { readonly drains: readonly Drain[] }> {
+  function* barriers(events: readonly LoggedEvent[], { position, first, next }: Batch): Work<Outcome> {
     const changes = coalesce(events.flatMap(positioned));
     const covers = events.reduce((mask, { change }) => mask | (1 << change), 0);
     const drains: Drain[] = [];
@@ -139,26 +144,31 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
       const bucket = due[at] ?? 0;
       const call = { ...changes, bucket, position: { ...topicPartition, previous, next } };
       const reply = yield* insist("invalidate", call, covers);
-      if (reply.kind === "format") return "format";
-      if (reply.kind === "applied") {
-        drains.push(...owedDrains(reply));
-        if (reply.barrier) yield* sweep(bucket, undefined);
-        continue;
-      }
-      if (flaws.ignoresRollback) continue;
-      if (reply.applied < first) return { rewind: reply.applied };
+      const verdict = judged(reply, first);
+      if (typeof verdict === "object") return verdict;
+      if (reply.kind === "applied") yield* applied(reply, { bucket, drains });
       // What was forgotten lies within this batch or after it: it is repeated here, in all buckets.
-      previous = reply.applied;
-      at = -1;
+      if (verdict !== undefined) [previous, at] = [verdict, -1];
     }
     return { drains };
   }
 
-  function owedDrains({ drains, stamp }: Extract<ReplyOf<"invalidate">, { kind: "applied" }>): readonly Drain[] {
-    return flaws.ignoresOthersDrains ? drains.filter(({ token }) => token.includes(`:${stamp}:`)) : drains;
+  /** How the batch ends, or from where it is to be repeated. */
+  function judged(reply: ReplyOf<"invalidate">, first: number): Outcome | number | undefined {
+    if (reply.kind === "format") return { stop: true };
+    if (reply.kind === "applied" || flaws.ignoresRollback) return undefined;
+    return reply.applied < first ? { rewind: reply.applied } : reply.applied;
   }
 
-  function* judge(position: number, first: ReplyOf<"heartbeat"> | Unavailable): Work {
+  type Applied = Extract<ReplyOf<"invalidate">, { kind: "applied" }>;
+
+  function* applied(reply: Applied, { bucket, drains }: { readonly bucket: number; readonly drains: Drain[] }): Work {
+    const own = `:${reply.stamp}:`;
+    drains.push(...reply.drains.filter(({ token }) => !flaws.ignoresOthersDrains || token.includes(own)));
+    if (reply.barrier) yield* sweep(bucket, undefined);
+  }
+
+  function* judge({ position, epoch }: Place, first: ReplyOf<"heartbeat"> | Unavailable): Work {
     const applied = yield* appliedIn(first);
     if (!applied) return;
     if (position > 0 && applied.includes(undefined) && !flaws.ignoresLoss) {
@@ -166,28 +176,28 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
       yield* repairs.seal(position);
     }
     const least = Math.min(position, ...applied.map((offset) => offset ?? position));
-    yield* settled(flaws.ignoresRollback ? position : least);
+    yield* settled(flaws.ignoresRollback ? position : least, epoch);
   }
 
   return function* program(memory) {
-    const { position } = memory as WorkerMemory;
+    const { position, epoch = 0 } = memory as WorkerMemory;
     if (position === undefined) return yield* start();
     const turn = (yield {
       do: "either",
       options: {
-        fetch: { do: "fetch", partition, from: position, most: batch },
+        fetch: { do: "fetch", partition, from: position, most: batch, epoch },
         heartbeat: { do: "store", method: "heartbeat", request: heartbeat(0) },
       },
     }) as { readonly chose: string; readonly reply: unknown };
     if (turn.chose === "heartbeat") {
-      return yield* judge(position, turn.reply as ReplyOf<"heartbeat"> | Unavailable);
+      return yield* judge({ position, epoch }, turn.reply as ReplyOf<"heartbeat"> | Unavailable);
     }
     const { events, outOfRange } = turn.reply as Fetched;
-    if (!outOfRange) return yield* apply(events, position);
+    if (!outOfRange) return yield* apply(events, { position, epoch });
     // A gap: what lies between was lost before we saw it.
     yield* repairs.everything();
     yield* repairs.attach(outOfRange.low);
     yield* repairs.seal(outOfRange.low);
-    yield* settled(outOfRange.low);
+    yield* settled(outOfRange.low, outOfRange.epoch);
   };
 }

@@ -1,5 +1,7 @@
 import type { World } from "../world.ts";
-import { naive } from "./naive.ts";
+import { harm } from "./harm.ts";
+import { foreigners, writers } from "./others.ts";
 import { small } from "./small.ts";
 
-export const worlds: readonly World[] = [naive, ...small];
+/** Worlds that must stay clean, each small enough to be explored whole. */
+export const worlds: readonly World[] = [...small, ...harm, ...foreigners, ...writers];
