@@ -76,8 +76,8 @@ export function describeDrains(makeScene: MakeScene): void {
       let position: { cursor: string; replicationId?: number } = { cursor: "0" };
       do {
         const reply = await store.drain({ drain, count: 300, ...position });
-        if (reply.kind === "restart") throw new Error("restart");
         steps += 1;
+        if (reply.kind === "restart" || steps > 1_000) throw new Error(`${reply.kind} after ${steps} steps`);
         deleted += reply.deleted;
         most = Math.max(most, reply.deleted);
         position = reply;

@@ -181,12 +181,12 @@ export function createScene(parts: Parts): Scene {
       let deleted = 0;
       for (const drain of drains) {
         let position: { cursor: string; replicationId?: number } = { cursor: "0" };
-        do {
+        for (let steps = 1; steps === 1 || position.cursor !== "0"; steps += 1) {
           const reply = await store.drain({ drain, count, ...position });
-          if (reply.kind === "restart") throw new Error("drain: restart");
+          if (reply.kind === "restart" || steps > 1_000) throw new Error(`drain: ${reply.kind} after ${steps} steps`);
           deleted += reply.deleted;
           position = reply;
-        } while (position.cursor !== "0");
+        }
       }
       return deleted;
     },
