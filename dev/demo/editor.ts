@@ -1,4 +1,5 @@
-import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cpSync, mkdtempSync } from "node:fs";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -43,9 +44,10 @@ export interface Editor {
 
 const price = /€\d+\.\d\d/;
 
-export async function openEditor({ site }: { readonly site: string }): Promise<Editor> {
-  const folder = await mkdtemp(join(tmpdir(), "unstale-demo-site-"));
-  await cp(site, folder, { recursive: true });
+export function openEditor({ site }: { readonly site: string }): Editor {
+  // In one go, so that an interruption finds the folder either not there or known.
+  const folder = mkdtempSync(join(tmpdir(), "unstale-demo-site-"));
+  cpSync(site, folder, { recursive: true });
   return {
     folder,
     priceOf: async ({ file }) => price.exec(await readFile(join(folder, file), "utf8"))?.[0] ?? "",

@@ -29,7 +29,7 @@ export interface LoadResult {
 }
 
 const questionEveryMs = 12;
-const probeEveryMs = 2;
+const probeEveryMs = 5;
 const editors = 3;
 const writingMs = { least: 150, most: 350 };
 

@@ -7,6 +7,7 @@ import { ServiceUnavailableError, terminalProgress } from "../services/index.ts"
 import type { Backend, BackendEvents } from "./backend.ts";
 import { siteFolder } from "./checkout.ts";
 import { createCleanup } from "./cleanup.ts";
+import { now } from "./editor.ts";
 import { openEmbeddedBackend } from "./embedded-backend.ts";
 import { keepRunning } from "./keep.ts";
 import { playLoad, tellResult } from "./load.ts";
@@ -23,6 +24,7 @@ const terminal = terminalProgress({ stream: stdout });
 const panes = createPanes({ output: stdout, color: stdout.isTTY && !env.NO_COLOR });
 const loadSeconds = 8;
 const stopping = new AbortController();
+let endingSince = 0;
 const cleanup = createCleanup({ onError: (name, error) => console.error(`${name}: ${messageOf(error)}`) });
 
 for (const [signal, code] of [
@@ -30,13 +32,12 @@ for (const [signal, code] of [
   ["SIGTERM", 143],
   ["SIGHUP", 129],
 ] as const) {
-  process.on(signal, () => {
-    // A second one does not wait: what is still open is ended by its watchdog when this process is gone.
-    if (stopping.signal.aborted) process.exit(code);
-    stopping.abort();
-    void cleanup.run().then(() => process.exit(code));
-  });
+  process.on(signal, () => void end(code));
 }
+// Whoever read along has gone: a closed terminal, `| head`.
+stdout.on("error", () => {
+  if (!stopping.signal.aborted) void end(1);
+});
 
 try {
   await play();
@@ -47,9 +48,21 @@ try {
     // A service or a worker that does not start says why; anything else is a mistake in the demo.
     const told = error instanceof ServiceUnavailableError || (error instanceof Error && error.constructor === Error);
     console.error(told ? messageOf(error) : error);
-    await cleanup.run();
-    process.exit(1);
+    await end(1);
   }
+}
+
+async function end(code: number): Promise<void> {
+  if (stopping.signal.aborted) {
+    // One Ctrl-C may arrive twice, from the terminal and from npm. A later one is from somebody who does not want to
+    // wait: what is still open is ended by its watchdog when this process is gone.
+    if (now() - endingSince > 1_000) process.exit(code);
+    return;
+  }
+  endingSince = now();
+  stopping.abort();
+  await cleanup.run();
+  process.exit(code);
 }
 
 async function play(): Promise<void> {

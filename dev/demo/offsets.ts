@@ -12,7 +12,7 @@ export interface OffsetWatchOptions {
   readonly onCommitted: (side: Side, position: LogPosition, at: number) => void;
 }
 
-const everyMs = 15;
+const everyMs = 25;
 
 /** Watches from outside how far the consumer groups have acknowledged. */
 export function watchOffsets({ admin, topic, groups, onCommitted }: OffsetWatchOptions): { stop(): Promise<void> } {

@@ -52,7 +52,7 @@ export async function openStage({ site, cleanup, openBackend }: StageOptions): P
   const judge = createJudge();
   const happenings = new EventEmitter();
   happenings.setMaxListeners(0);
-  const editor = await openEditor({ site });
+  const editor = openEditor({ site });
   cleanup.add("site", () => editor.close());
   const { folder } = editor;
   for (const page of pricedPages) judge.saved(page.id, await editor.priceOf(page), now());

@@ -73,7 +73,7 @@ async function tourTtl({ cache, chapter, line, command, keyOf }: Guide): Promise
   const mistake = await cache
     .getOrSet("tour", () => "x", { ttl: 3_600_000 })
     .then(String, (error: Error) => error.message);
-  line(`getOrSet(…, { ttl: 3600000 }): ${mistake}`);
+  line(`getOrSet(…, { ttl: 3600000 }) throws: ${mistake}`);
 }
 
 async function tourVersions({ cache, chapter, line, command }: Guide): Promise<void> {

@@ -25,14 +25,14 @@ export function spansBelow(spans: readonly Span[], spanId: string): TreeNode[] {
 function describe({ name, attributes }: Span): string {
   const who = attributes["db.system.name"] === undefined ? "worker" : "Valkey";
   const counts = Object.entries(attributes)
-    .filter(([key, value]) => key.startsWith("unstale.") && Number(value) > 0)
+    .filter(([key, value]) => key.startsWith("unstale.") && key !== "unstale.documents" && Number(value) > 0)
     .map(([key, value]) => `, ${value} ${key.slice("unstale.".length).replaceAll(/[._]/g, " ")}`);
   return `${who}: ${name}${counts.join("")}`;
 }
 
 /** One line for each node: when it began, how long it took, and where it belongs. */
 export function drawTree(root: TreeNode, width: number): string[] {
-  const columns = 22;
+  const columns = 20;
   return walk(root, "", "").map(({ node, branch }) => {
     const name = `${branch}${node.label}`;
     const room = width - columns;

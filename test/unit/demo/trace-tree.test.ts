@@ -21,6 +21,7 @@ const invalidate = span("c", {
     { key: "db.system.name", value: { stringValue: "redis" } },
     { key: "unstale.documents", value: { intValue: "1" } },
     { key: "unstale.scopes", value: { intValue: 0 } },
+    { key: "unstale.entries.deleted", value: { intValue: "2" } },
   ],
 });
 
@@ -49,7 +50,7 @@ describe("the tree", () => {
     expect(lines.map((line) => line.replaceAll(/ +/g, " "))).toEqual([
       "edit +0.0 ms 30 ms",
       "└─ worker: process topic +10 ms 20 ms",
-      " └─ Valkey: invalidate, 1 documents +12 ms 3.0 ms",
+      " └─ Valkey: invalidate, 2 entries deleted +12 ms 3.0 ms",
     ]);
     expect(new Set(lines.map((line) => line.length))).toEqual(new Set([70]));
   });
