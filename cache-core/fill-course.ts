@@ -261,7 +261,7 @@ export class FillCourse {
     if (result.written) return { outcome: { ...answer, status: "filled" }, takers };
     const reason = miss.reason === "format" ? "format" : result.reason;
     if (reason === "unavailable" || reason === "not-this-query") return uncached("unavailable");
-    return { outcome: { ...answer, status: "refused", reason }, takers: sharers };
+    return { outcome: { ...answer, status: "refused", reason }, takers: owner };
   }
 
   async #compute(frame: FillFrame): Promise<unknown> {
@@ -285,6 +285,9 @@ export class FillCourse {
 export function found({ response, sources }: Hit): GetOrSetResult<unknown> {
   return { response, sources, status: "hit" };
 }
+
+/** Of a refused fill: after it each caller fills with a lease of its own (I9). */
+const owner = 1;
 
 /** Whether a new lease can help: the others would be refused again. */
 function mends(reason: RefusedReason): boolean {

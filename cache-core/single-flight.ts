@@ -11,10 +11,12 @@
  *   acknowledged, caller asks. The reply would hand it the old text. Hence the flight closes when the commit is *sent*;
  *   whoever comes later reads the entry, and the fence judges it.
  * - *found* (the flight's own verified read was a hit): those who had arrived before that read was sent, for the same reason.
- * - *refused or not cached*: those who had arrived **before the fill began**. It read every source after they asked, so it
- *   is as good as a fill of their own. Whoever came while it filled may know of a change that it read past, and goes again.
+ * - *refused*: only the first, whose fill it was. The others go again, each under a lease of its own.
+ * - *not to be cached, or not possible*: those who had arrived **before the fill began**. It read every source after they
+ *   asked, so it is as good as a fill of their own, and an outage does not multiply the fills of a hot query. Whoever came
+ *   while it filled may know of a change that it read past, and goes again.
  *
- * After a refusal the flight fills a second time. All who wait by then arrived before that second fill, so it is theirs as well.
+ * After a refusal the flight fills a second time, under a new lease; all who wait by then may take that if it is written.
  */
 export class Flight<T> {
   readonly #end: (landing: Landing<T>) => void;

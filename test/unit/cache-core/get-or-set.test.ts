@@ -232,6 +232,26 @@ describe("several callers of one process", () => {
     expect(await joiner).toMatchObject({ response: "11.99", status: "filled" });
   });
 
+  test("a refused answer is its owner's alone, even where others asked before the fill began (I9)", async () => {
+    const cache = t.another({ maxConcurrentFills: 1, maxSources: 1 });
+    const turn = latch();
+    const busy = cache.getOrSet("busy", () => turn.opened.then(() => "done"));
+    let fills = 0;
+    const fill = (context: FillContext): number => {
+      context.dependsOn(["article:1", "article:2"]);
+      fills += 1;
+      return fills;
+    };
+    const answers = [cache.getOrSet("q", fill), cache.getOrSet("q", fill)];
+    await settle();
+    turn.open();
+    await busy;
+    expect((await Promise.all(answers)).map(({ status, response }) => [status, response])).toEqual([
+      ["refused", 1],
+      ["refused", 2],
+    ]);
+  });
+
   test("a flight closes when its commit is sent: who comes later may come after a change (I9)", async () => {
     const { fill, fills, open, change } = shop();
     const executed = latch();
