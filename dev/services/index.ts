@@ -1,6 +1,6 @@
 /**
  * Finds or starts Valkey and Kafka for the demo, the tests, the storms and the benches; never shipped. The ladder, first
- * rung that holds: addresses in the environment, local processes (from PATH, or fetched into a cache folder).
+ * rung that holds: addresses in the environment, Docker, local processes (from PATH, or fetched into a cache folder).
  */
 export type { ServiceHandle } from "./handle.ts";
 export { type KafkaHandle, type StartKafkaOptions, startKafka } from "./kafka.ts";

@@ -1,3 +1,4 @@
+import { kafkaFromDocker } from "./docker-kafka.ts";
 import { borrowedControls, ownedControls, type ServiceHandle } from "./handle.ts";
 import { classArchive } from "./kafka-classes.ts";
 import { findKafkaInstall, KAFKA_VERSION } from "./kafka-install.ts";
@@ -26,7 +27,7 @@ export async function startKafka({
 }: StartKafkaOptions = {}): Promise<KafkaHandle> {
   const rungs: Rung<KafkaHandle>[] = [
     { name: "environment", take: () => fromEnvironment(env, fresh) },
-    // Docker comes here.
+    { name: "Docker", take: () => kafkaFromDocker(env, progress) },
     { name: "local process", take: () => fromLocalProcess(env, progress) },
   ];
   const advice =

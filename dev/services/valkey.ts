@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { valkeyFromDocker } from "./docker-valkey.ts";
 import { borrowedControls, ownedControls, type ServiceHandle } from "./handle.ts";
 import { climb, Declined, type Rung, ServiceUnavailableError } from "./ladder.ts";
 import { OwnedProcess } from "./owned-process.ts";
@@ -36,7 +37,7 @@ export async function startValkey({
 }: StartValkeyOptions = {}): Promise<ValkeyHandle> {
   const rungs: Rung<ValkeyHandle>[] = [
     { name: "environment", take: () => fromEnvironment(env, fresh) },
-    // Docker comes here.
+    { name: "Docker", take: () => valkeyFromDocker(env, config, progress) },
     { name: "local process", take: () => fromLocalProcess(env, config, progress) },
   ];
   const advice =
