@@ -139,14 +139,14 @@ export function tellResult({ panes, result }: { readonly panes: Panes; readonly 
   const p = (share: number) => `${percentile(unservable, share).toFixed(0)} ms`;
   panes.say();
   panes.say(
-    `In this run: ${edits} edits; hits ${counts.plain.hits} left, ${counts.unstale.hits} right; stale ` +
-      `${counts.plain.stale} left, ${counts.unstale.stale} right; edit → unservable p50 ${p(0.5)}, p99 ${p(0.99)}.`,
+    `In this run: ${edits} edits; hits ${counts.plain.hits} plain, ${counts.unstale.hits} unstale; stale ` +
+      `${counts.plain.stale} plain, ${counts.unstale.stale} unstale; edit → unservable p50 ${p(0.5)}, p99 ${p(0.99)}.`,
     "strong",
   );
   panes.say(
     "Stale: answered from an old text though the change had been acknowledged before the question. Edit → unservable: " +
-      `from the save on disk until our side no longer served the old answer, ${unservable.length} times measured, 20 ms of ` +
-      "it the publisher's wait for the editor.",
+      `from the save on disk until unstale no longer served the old answer, measured ${unservable.length} times; 20 ms of ` +
+      "it are the publisher's wait for the editor.",
     "dim",
   );
 }

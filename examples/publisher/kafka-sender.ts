@@ -14,6 +14,11 @@ export async function connectKafkaSender({
   readonly topic: string;
 }): Promise<KafkaSender> {
   const kafka = new Kafka({ clientId: "publisher", brokers: [...brokers], logLevel: logLevel.WARN });
+  // For trying things out; where somebody else owns the topics, leave this to them. A topic that is there stays as it is.
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 3 }] });
+  await admin.disconnect();
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();
   return {

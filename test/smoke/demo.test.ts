@@ -85,7 +85,7 @@ describeWith(["valkey", "kafka"], "the demo on real services", () => {
     expect(demo.output()).toMatch(/plain {3}\| 2nd customer: €49\.00 \(hit\), wrong/);
     expect(demo.output()).toMatch(/unstale \| late write refused: article:42 changed \d+ ms after its lease/);
     expect(demo.output()).toMatch(/unstale \| 2nd customer: €59\.00 \(hit\), right/);
-    expect(demo.output()).toMatch(/stale \d+ left, 0 right; edit → unservable p50 \d+ ms, p99 \d+ ms/);
+    expect(demo.output()).toMatch(/stale \d+ plain, 0 unstale; edit → unservable p50 \d+ ms, p99 \d+ ms/);
     expect(demo.output()).toMatch(/Valkey: invalidate, 2 entries deleted/);
     expect(demo.output()).not.toContain("\u001b[");
     if (platform() === "linux") await expectNothingLeft(demo.marker);
@@ -117,7 +117,7 @@ describe("the demo without services", () => {
     expect([await demo.ended, demo.output()]).toEqual([0, expect.stringContaining("In this run:")]);
     expect(demo.output()).toContain("Embedded (asked for by --embedded)");
     expect(demo.output()).toMatch(/late write refused: article:42 changed \d+ ms after its lease/);
-    expect(demo.output()).toMatch(/stale \d+ left, 0 right/);
+    expect(demo.output()).toMatch(/stale \d+ plain, 0 unstale/);
   });
 
   test("does not work around an address that is wrong", async () => {
