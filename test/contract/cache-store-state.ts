@@ -178,12 +178,14 @@ export function describeState(makeScene: MakeScene): void {
     });
 
     test("of many goes a bounded number at a time (I7)", async () => {
-      const { change, store, bucket } = await makeScene({ policy: { maxFences: 10 } });
-      const ids = Array.from({ length: 1_400 }, (_, index) => `doc:${String(index).padStart(4, "0")}`);
-      const many = await makeScene({ policy: { maxFences: 2_000 } });
-      await many.change(...ids.slice(0, 500));
-      await change(...ids.slice(0, 500));
-      expect(await store.heartbeat({ bucket, partitions: [] })).not.toMatchObject({ fences: 500 });
+      const { change, world, store, bucket } = await makeScene({ policy: { maxTtlMs: minute } });
+      for (const batch of [0, 1, 2]) {
+        await change(...Array.from({ length: 500 }, (_, index) => `doc:${batch}:${index}`));
+      }
+      world.now += 2 * minute * micros;
+      expect(await change("x")).toMatchObject({ pruned: 1_000 });
+      expect(await change("y")).toMatchObject({ pruned: 500 });
+      expect(await store.heartbeat({ bucket, partitions: [] })).toMatchObject({ fences: 2, born: false });
     });
   });
 

@@ -2,10 +2,16 @@
 // moves, and must give the same replies and leave the same keys. fast-check prints seed and path of a difference, shrunk.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { Redis } from "iovalkey";
 import { describeWith, ownValkey } from "../support/services.ts";
 import { anyMove, createPlayer, type Move } from "../support/store-moves.ts";
-import { contentOf, type MakeScene, memoryScenes, type SceneOptions, valkeyScenes } from "../support/store-scene.ts";
+import {
+  contentOf,
+  type MakeScene,
+  memoryScenes,
+  Redis,
+  type SceneOptions,
+  valkeyScenes,
+} from "../support/store-scene.ts";
 
 /** More runs: `DIFFERENTIAL_RUNS=5000`; the same run again: `DIFFERENTIAL_SEED=…`. */
 const numRuns = Number(process.env.DIFFERENTIAL_RUNS ?? 60);

@@ -2,10 +2,9 @@
 // where a script that touches a key of another slot is an error.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createValkeyStore } from "@unstale/cache-core";
-import { Redis } from "iovalkey";
 import { describeCacheStore } from "../contract/cache-store.ts";
 import { describeWith, ownValkey } from "../support/services.ts";
-import { valkeyScenes } from "../support/store-scene.ts";
+import { Redis, valkeyScenes } from "../support/store-scene.ts";
 
 /** A server for the tests of one block, and a client of it. */
 function serverFor(config: readonly string[], setUp?: (client: Redis) => Promise<unknown>): () => Redis {

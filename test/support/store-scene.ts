@@ -17,7 +17,10 @@ import {
   type Snapshot,
   type StorePolicy,
 } from "@unstale/cache-core";
-import type { Redis } from "iovalkey";
+// biome-ignore lint/correctness/noUndeclaredDependencies: cache-core's own client, in the version that cache-core has
+import { Redis } from "iovalkey";
+
+export { Redis };
 
 /** Everything that a program without our library could do to the keys. */
 export interface RawKeys {
