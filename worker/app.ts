@@ -140,13 +140,20 @@ export function createApp(options: AppOptions): App {
     for (const round of rounds) round.start();
     source = openSource(deployment.id ?? "");
     await source.start({
-      onAssigned: (partitions) => assignment.onAssigned(partitions),
+      onAssigned: async (partitions) => {
+        const starts = await assignment.onAssigned(partitions);
+        notices.onBegun(partitions);
+        return starts;
+      },
       onRevoked: (partitions) => {
         assignment.onRevoked(partitions);
         notices.onRevoked(partitions);
       },
       onSlice: (slice) => pipeline.onSlice(slice),
-      onGap: (gap) => assignment.onGap(gap),
+      onGap: async (gap) => {
+        await assignment.onGap(gap);
+        notices.onBegun([gap.partition]);
+      },
       onNotice: (notice) => notices.onNotice(notice),
     });
   }

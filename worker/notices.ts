@@ -7,6 +7,8 @@ import type { WorkerMetrics } from "./metrics.ts";
 /** What the source says of itself, as log lines, metrics and conditions. */
 export interface Notices {
   onNotice(notice: SourceNotice): void;
+  /** The source was told where to go on with them: whatever they waited for is over. */
+  onBegun(partitions: readonly Partition[]): void;
   onRevoked(partitions: readonly Partition[]): void;
   /** Partitions that wait for something. */
   readonly paused: number;
@@ -24,6 +26,7 @@ type Handlers = { readonly [Kind in SourceNotice["kind"]]: Handler<Kind> };
 
 export function createNotices({ lifecycle, metrics, log, onFailed }: NoticesOptions): Notices {
   const paused = new Map<string, string>();
+  const begun = new Set<string>();
 
   const judgePaused = (): void => {
     const first = [...paused.values()][0];
@@ -35,6 +38,7 @@ export function createNotices({ lifecycle, metrics, log, onFailed }: NoticesOpti
     joined: ({ partitions }) => {
       const owned = new Set(partitions.map(nameOf));
       for (const name of paused.keys()) if (!owned.has(name)) paused.delete(name);
+      for (const name of owned) if (!begun.has(name)) paused.set(name, "it is not known yet where it begins");
       lifecycle.met("kafka", `in the group with ${partitions.length} partitions`);
       judgePaused();
       log.info({ partitions: [...owned] }, "joined the group");
@@ -84,8 +88,18 @@ export function createNotices({ lifecycle, metrics, log, onFailed }: NoticesOpti
   return {
     // The table is total over the kinds, so the handler fits its notice.
     onNotice: (notice) => (handlers[notice.kind] as Handler<SourceNotice["kind"]>)(notice),
+    onBegun: (partitions) => {
+      for (const name of partitions.map(nameOf)) {
+        begun.add(name);
+        paused.delete(name);
+      }
+      judgePaused();
+    },
     onRevoked: (partitions) => {
-      for (const partition of partitions) paused.delete(nameOf(partition));
+      for (const name of partitions.map(nameOf)) {
+        begun.delete(name);
+        paused.delete(name);
+      }
     },
     get paused() {
       return paused.size;

@@ -13,15 +13,28 @@ function scene() {
 }
 
 describe("what the source says", () => {
-  test("joined makes it ready", () => {
-    const { lifecycle, tell } = scene();
+  test("joined makes it ready, once it is known where each partition begins", () => {
+    const { lifecycle, notices, tell } = scene();
+    tell({ kind: "joined", partitions: [place] });
+    expect(lifecycle).toMatchObject({
+      state: "waiting",
+      reason: expect.stringContaining("not known yet where it begins"),
+    });
+    tell({ kind: "paused", partition: place, reason: "Valkey is away", forMs: 200 });
+    notices.onBegun([place]);
+    expect(lifecycle.state).toBe("running");
+    // A rebalance that leaves it here changes nothing; one that takes it away and gives it back asks again.
     tell({ kind: "joined", partitions: [place] });
     expect(lifecycle.state).toBe("running");
+    notices.onRevoked([place]);
+    tell({ kind: "joined", partitions: [place] });
+    expect(lifecycle.state).toBe("degraded");
   });
 
   test("a paused partition is a reason not to be ready, until it is resumed or not ours", () => {
     const { lifecycle, notices, tell } = scene();
     tell({ kind: "joined", partitions: [place] });
+    notices.onBegun([place]);
     tell({ kind: "paused", partition: place, reason: "Valkey is away", forMs: 200 });
     expect(lifecycle).toMatchObject({
       state: "degraded",
@@ -59,8 +72,9 @@ describe("what the source says", () => {
   });
 
   test("dead letters are counted by reason; nothing else changes readiness", () => {
-    const { lifecycle, metrics, tell } = scene();
+    const { lifecycle, metrics, notices, tell } = scene();
     tell({ kind: "joined", partitions: [place] });
+    notices.onBegun([place]);
     tell({ kind: "dead-letter", partition: place, offset: 3n, reason: "not-json", detail: "7 bytes" });
     tell({ kind: "rebalancing" });
     tell({ kind: "committed", offsets: [{ ...place, offset: 4n }] });
