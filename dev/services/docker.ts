@@ -19,14 +19,14 @@ export async function findDocker(
   env: NodeJS.ProcessEnv,
   progress: Progress,
 ): Promise<Docker | Declined> {
-  const wish = env.UNSTALE_DOCKER ?? "";
+  const wish = env.UNSTALE_TEST_DOCKER ?? "";
   if (!["", "no", "only"].includes(wish)) {
-    throw new ServiceUnavailableError(`Expected UNSTALE_DOCKER to be "no", "only" or unset, got "${wish}".`);
+    throw new ServiceUnavailableError(`Expected UNSTALE_TEST_DOCKER to be "no", "only" or unset, got "${wish}".`);
   }
-  if (wish === "no") return new Declined("UNSTALE_DOCKER=no");
+  if (wish === "no") return new Declined("UNSTALE_TEST_DOCKER=no");
   const found = await lookForDocker(image, env, progress);
   if (wish === "only" && found instanceof Declined) {
-    throw new ServiceUnavailableError(`Expected Docker, as UNSTALE_DOCKER=only says: ${found.why}.`);
+    throw new ServiceUnavailableError(`Expected Docker, as UNSTALE_TEST_DOCKER=only says: ${found.why}.`);
   }
   return found;
 }

@@ -1,5 +1,5 @@
 // When the ladder takes Docker, and that it loses no time where there is none. That containers behave like processes is what
-// services.test.ts shows, with UNSTALE_DOCKER=only.
+// services.test.ts shows, with UNSTALE_TEST_DOCKER=only.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -47,17 +47,17 @@ test("declines when a daemon hangs", async () => {
 });
 
 test("is left out on demand, even where a daemon answers", async () => {
-  expect(await find({ UNSTALE_DOCKER: "no" })).toEqual(new Declined("UNSTALE_DOCKER=no"));
+  expect(await find({ UNSTALE_TEST_DOCKER: "no" })).toEqual(new Declined("UNSTALE_TEST_DOCKER=no"));
 });
 
 test("is an error instead of a decline where nothing else will do", async () => {
-  await expect(find(await environment({ UNSTALE_DOCKER: "only" }))).rejects.toThrow(
-    /Expected Docker, as UNSTALE_DOCKER=only says: no Docker daemon answers/,
+  await expect(find(await environment({ UNSTALE_TEST_DOCKER: "only" }))).rejects.toThrow(
+    /Expected Docker, as UNSTALE_TEST_DOCKER=only says: no Docker daemon answers/,
   );
 });
 
 test("does not guess what a misspelt wish means", async () => {
-  await expect(find({ UNSTALE_DOCKER: "never" })).rejects.toThrow(
-    'Expected UNSTALE_DOCKER to be "no", "only" or unset, got "never".',
+  await expect(find({ UNSTALE_TEST_DOCKER: "never" })).rejects.toThrow(
+    'Expected UNSTALE_TEST_DOCKER to be "no", "only" or unset, got "never".',
   );
 });
