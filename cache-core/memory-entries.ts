@@ -203,7 +203,8 @@ function refusedByType({ keyspace, keys }: MemoryParts, { bucket, sources }: Com
 
 function write(parts: MemoryParts, request: CommitRequest): void {
   const { keyspace, keys, policy } = parts;
-  const { query, lease, ttlMs } = request;
+  const { query, lease } = request;
+  const ttlMs = Math.ceil(request.ttlMs);
   const key = keys.entry(request, query, lease.versions);
   const sets = request.sources.map((source) => keys.dependencySets(request.bucket, source)[0] ?? "");
   forget(parts, { bucket: request.bucket, key, sets });

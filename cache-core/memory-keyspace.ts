@@ -38,6 +38,7 @@ export class MemoryKeyspace {
 
   /** Whether the expiry was set. `GT`: only a later one than the one there is (none counts as never). `NX`: only where none is. */
   pexpire(key: string, ms: number, only?: "GT" | "NX"): boolean {
+    if (!Number.isInteger(ms)) throw new KeyspaceError("ERR value is not an integer or out of range");
     const slot = this.#find(key);
     if (!slot) return false;
     const expiresAt = this.#now() + ms;
@@ -172,6 +173,7 @@ export class MemoryKeyspace {
   zadd(key: string, scores: Readonly<Record<string, number>> | ReadonlyMap<string, number>, only?: "GT"): void {
     const zset = this.#read(key, "zset") ?? this.#make(key, { type: "zset", scores: new Map() });
     for (const [member, score] of scores instanceof Map ? scores : Object.entries(scores)) {
+      if (Number.isNaN(score)) throw new KeyspaceError("ERR value is not a valid float");
       const before = zset.scores.get(member);
       if (only === "GT" && before !== undefined && before >= score) continue;
       zset.scores.set(member, score);

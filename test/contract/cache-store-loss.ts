@@ -180,6 +180,35 @@ export function describeLoss(makeScene: MakeScene): void {
     expect(await write("q", { lease: { ...lease, versions: now.versions } })).toMatchObject({ reason: "lost" });
   });
 
+  describe("a step that is aborted in its midst", () => {
+    // Nothing that a caller of the library can send: they only make the server refuse a command half-way.
+    test("leaves the account behind, so that it is repeated (I3)", async () => {
+      const { invalidate, store, bucket, write, read } = await makeScene();
+      const position = { topic: "t", partition: 0, previous: 0, next: 7 };
+      await write("q", { sources: ["a"] });
+      const aborted = invalidate({ documents: [{ id: "a", version: Number.NaN }], position });
+      await expect(aborted).rejects.toMatchObject({ code: "UNSTALE_VALKEY_REFUSED" });
+      expect(await store.heartbeat({ bucket, partitions: [position] })).toMatchObject({ applied: [undefined] });
+      expect(await read("q")).toMatchObject({ kind: "miss" });
+    });
+
+    test("leaves no entry that is served (H14)", async () => {
+      const { write, read } = await makeScene();
+      await write("q", { sources: ["a"] });
+      await expect(write("q", { sources: ["a"], ttlMs: Number.NaN })).rejects.toMatchObject({
+        code: "UNSTALE_VALKEY_REFUSED",
+      });
+      expect(await read("q")).toMatchObject({ kind: "miss" });
+    });
+  });
+
+  test("a TTL with a fraction of a millisecond is rounded up", async () => {
+    const { write, read, raw, keyOf } = await makeScene();
+    expect(await write("q", { ttlMs: 59_999.5 })).toEqual({ kind: "written" });
+    expect(await raw.pttl(await keyOf("q"))).toBeGreaterThan(50_000);
+    expect(await read("q")).toMatchObject({ kind: "hit" });
+  });
+
   describe("a key of the wrong type (H14)", () => {
     const kinds = ["string", "hash", "set", "zset"] as const;
     type Kind = (typeof kinds)[number];

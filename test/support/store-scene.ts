@@ -177,7 +177,7 @@ export function createScene(parts: Parts): Scene {
       const name = key ?? (await keyOf(query));
       await raw.hset(name, { query, response: `plain ${query}`, sources: JSON.stringify(sources) });
       await raw.pexpire(name, minute);
-      for (const source of sources) await raw.sadd(setOf(source, prefix), name);
+      await Promise.all(sources.map((source) => raw.sadd(setOf(source, prefix), name)));
       return name;
     },
     drainAll: async ({ drains }, count = 100) => {
