@@ -7,7 +7,11 @@ import { judgeState } from "./oracle.ts";
 import { canFetch, nonceUsed, type Performed, perform, prepare } from "./perform.ts";
 import type { Reply, Step } from "./step.ts";
 import { type Truth, truthKey } from "./truth.ts";
+import { Violation } from "./violation.ts";
 import type { Mishap, World } from "./world.ts";
+
+/** More steps than any program of ours needs from one rest to the next. */
+const patience = 60;
 
 /** One moment of a world. Never changed in place. */
 export interface State {
@@ -61,6 +65,7 @@ export class Engine {
       replica: { image, key: imageKey(image), lineage },
       budgets: world.budgets,
       disturbed: false,
+      fellBack: 0,
       unaccounted: false,
     };
     const actors = world.actors.map((spec) => begin(spec));
@@ -86,9 +91,16 @@ export class Engine {
     return moves;
   }
 
+  /** Brings the machine to this moment. */
+  async stand({ truth, image }: State): Promise<void> {
+    prepare(this.machine, truth);
+    if (this.#standing !== image) await this.machine.restore(image);
+    this.#standing = image;
+  }
+
   /** @throws Violation */
   async apply(state: State, move: Move): Promise<State> {
-    if (this.#standing !== state.image) await this.machine.restore(state.image);
+    await this.stand(state);
     this.#standing = undefined;
     this.steps += 1;
     if (move.mishap) return this.#befall(state, move.mishap);
@@ -99,6 +111,7 @@ export class Engine {
       const actors = replaced(state.actors, at, die(actor));
       return this.#arrive({ ...state, truth: spend(state.truth, "crash"), actors });
     }
+    if (actor.history.length > patience) throw new Violation("live", `${actor.spec.name} does not come to an end`);
     const step = move.step ?? actor.pending;
     if (!step) throw new Error(`${actor.spec.name} has nothing to do.`);
     const { image, ...performed } = await this.#perform(state, step);
@@ -122,7 +135,8 @@ export class Engine {
 
   async #befall(state: State, { truth, command, image: other }: Mishap): Promise<State> {
     prepare(this.machine, truth);
-    if (other) await this.machine.restore(other);
+    // On Valkey time passes by writing all keys again: what has expired is left out.
+    if (other || truth.now !== state.truth.now) await this.machine.restore(other ?? state.image);
     if (command) await this.machine.raw(command);
     const image = await this.machine.image();
     return this.#arrive({ ...state, truth, image });

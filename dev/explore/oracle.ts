@@ -32,6 +32,9 @@ export function judgeStoreStep(machine: Machine, truth: Truth, step: StoreStep, 
   }
 }
 
+/** A name in contents that were written with a codec. */
+export const codecMark = "~codec";
+
 export function contentOf(response: string): Content {
   return JSON.parse(response) as Content;
 }
@@ -44,6 +47,9 @@ function overlooked(truth: Truth, key: string, { bucket, response }: { bucket: n
 
 export function judgeRead(machine: Machine, truth: Truth, request: RequestOf<"read">, reply: ReplyOf<"read">): void {
   if (reply.kind !== "hit") return;
+  if ((reply.codec !== undefined) !== codecMark in contentOf(reply.response)) {
+    throw new Violation("H19", `the codec of ${reply.response} is said to be ${reply.codec}`);
+  }
   const key = machine.keys.entry(request, request.query, request.versions);
   const mask = overlooked(truth, key, { bucket: request.bucket, response: reply.response });
   if (mask === 0) return;
@@ -127,7 +133,8 @@ async function judgeQuestion(
   if (mask === 0) return;
   const request = { bucket, namespace, query, versions };
   judgeRead(machine, truth, request, await machine.store.read(request));
-  if (world.plainReaders && !truth.disturbed && truth.lineage.tainted[key] === undefined) {
+  const plain = mask & ~truth.fellBack;
+  if (world.plainReaders && plain !== 0 && !truth.disturbed && truth.lineage.tainted[key] === undefined) {
     throw new Violation("I3", `${key} is left behind as ${response} after ${changesIn(truth, mask)}`);
   }
 }
@@ -136,6 +143,6 @@ async function judgeQuestion(
 function judgeUnversioned(key: string, truth: Truth, image: Image): void {
   const response = fieldOf(image, key, "response");
   if (response === undefined || truth.disturbed) return;
-  const mask = overlooked(truth, key, { bucket: 0, response });
+  const mask = overlooked(truth, key, { bucket: 0, response }) & ~truth.fellBack;
   if (mask !== 0) throw new Violation("I3", `${key} is left behind as ${response} after ${changesIn(truth, mask)}`);
 }

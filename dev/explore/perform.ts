@@ -54,6 +54,8 @@ export async function perform(
       return { reply: {}, truth: acknowledge(truth, step) };
     case "replicated":
       return { reply: {}, truth: { ...truth, unaccounted: false } };
+    case "ask":
+      return { reply: { promised: promised(truth, 0) }, truth };
     case "serve": {
       const unknown = unknownTo(step.content, truth.changes) & step.promised & promised(truth, 0);
       if (unknown !== 0) throw new Violation("I9", `a caller is given ${JSON.stringify(step.content)}`);
@@ -76,7 +78,9 @@ async function performStore(machine: Machine, truth: Truth, step: StoreStep): Pr
   prepare(machine, truth);
   const { store } = machine;
   const run = store[step.method] as (request: StoreStep["request"]) => Promise<Reply>;
-  const reply = await run(step.request);
+  const reply = await run(step.request).catch((error: unknown) => {
+    throw new Violation("reply", `${step.method} fails: ${error instanceof Error ? error.message : String(error)}`);
+  });
   return { reply, truth: judgeStoreStep(machine, truth, step, reply) };
 }
 

@@ -2,7 +2,7 @@ import { begin } from "./actor.ts";
 import { type FillMemory, fill } from "./actors/producer.ts";
 import type { Engine, State } from "./engine.ts";
 import type { Image } from "./image.ts";
-import { changesIn, versionsNow } from "./oracle.ts";
+import { changesIn, judgeState, versionsNow } from "./oracle.ts";
 import { published, type Truth } from "./truth.ts";
 import { Violation } from "./violation.ts";
 import type { Question } from "./world.ts";
@@ -26,6 +26,8 @@ export async function quiet(engine: Engine, from: State): Promise<void> {
   }
   if (world.end === "stopped") return;
   checkAcknowledged(state.truth);
+  await engine.stand(state);
+  await judgeState(world, engine.machine, { ...state.truth, fellBack: 0 }, state.image);
   if (world.end === "unfilled") return;
   for (const question of world.questions) state = await refill(engine, state, question);
   await expire(engine, state);

@@ -10,6 +10,7 @@ export type Step =
   | HistoryStep
   | AcknowledgeStep
   | ReplicatedStep
+  | AskStep
   | ServeStep
   | EitherStep
   | BecomeStep;
@@ -116,6 +117,11 @@ export interface ReplicatedStep {
   readonly do: "replicated";
   /** Nobody waited. */
   readonly pretends?: boolean;
+}
+
+/** A caller asks: what is acknowledged now, the answer must know of. */
+export interface AskStep {
+  readonly do: "ask";
 }
 
 /** An answer that was not read from the store is given to a caller who asked when `promised` was acknowledged. */

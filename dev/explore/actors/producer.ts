@@ -1,3 +1,4 @@
+import { codecMark } from "../oracle.ts";
 import {
   type ActorMemory,
   type Content,
@@ -110,7 +111,7 @@ export function* commit(
     namespace,
     query,
     sources,
-    response: JSON.stringify(content),
+    response: JSON.stringify(codec === undefined ? content : { ...content, [codecMark]: 1 }),
     ttlMs,
     lease,
     ...(versioned ? { sourceVersions } : {}),

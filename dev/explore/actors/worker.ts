@@ -43,8 +43,6 @@ export interface WorkerFlaws {
   readonly doesNotSweep?: boolean;
   /** Commits the offset before the barrier. */
   readonly acknowledgesFirst?: boolean;
-  /** Begins at the committed offset, whatever Valkey says. */
-  readonly trustsCommitted?: boolean;
   /** A rollback is noticed and not repaired. */
   readonly ignoresRollback?: boolean;
   /** Where Valkey does not know the partition any more, it goes on as if nothing were (H7). */
@@ -84,7 +82,7 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
       committed: committed === undefined ? undefined : BigInt(committed),
       low: BigInt(low),
       end: BigInt(end),
-      applied: flaws.trustsCommitted ? applied.map((offset) => offset && Math.max(offset, committed ?? 0)) : applied,
+      applied,
     });
     const offset = Number(decision.offset);
     const barrier = decision.barrier && !(flaws.ignoresLoss && decision.reason !== "resumed");
