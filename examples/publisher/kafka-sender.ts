@@ -14,10 +14,12 @@ export async function connectKafkaSender({
   readonly topic: string;
 }): Promise<KafkaSender> {
   const kafka = new Kafka({ clientId: "publisher", brokers: [...brokers], logLevel: logLevel.WARN });
-  // For trying things out; where somebody else owns the topics, leave this to them. A topic that is there stays as it is.
+  // For trying things out; where somebody else owns the topics, leave this to them.
   const admin = kafka.admin();
   await admin.connect();
-  await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 3 }] });
+  if (!(await admin.listTopics()).includes(topic)) {
+    await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 3 }] });
+  }
   await admin.disconnect();
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();

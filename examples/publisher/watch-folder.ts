@@ -54,12 +54,12 @@ export async function watchFolder(options: WatchFolderOptions): Promise<{ close(
 
   async function look(): Promise<void> {
     const { pages, changes } = await comparePages({ folder, known });
-    await watchSubfolders();
-    if (closed || changes.length === 0) return;
-    await onChanges(changes);
+    if (closed) return;
+    if (changes.length > 0) await onChanges(changes);
     // Remembered only now, so that a change which could not be handed over is found again.
     known.clear();
     for (const [file, page] of pages) known.set(file, page);
+    await watchSubfolders();
   }
 
   async function watchSubfolders(): Promise<void> {
@@ -108,17 +108,20 @@ async function comparePages({
   readonly known: ReadonlyMap<string, KnownPage>;
 }): Promise<Comparison> {
   const names = await readdir(folder, { recursive: true });
+  const files = names.filter((name) => name.endsWith(".md")).sort();
+  const reads = await Promise.all(files.map(async (file) => ({ file, read: await readPage(join(folder, file)) })));
   const pages = new Map<string, KnownPage>();
   const changes: PageChange[] = [];
-  for (const file of names.filter((name) => name.endsWith(".md")).sort()) {
+  for (const { file, read } of reads) {
     const before = known.get(file);
-    const read = await readPage(join(folder, file));
     // A half-written file has no front matter yet; it is still the page that it was.
     const id = read?.id ?? before?.id;
     if (!read || !id) continue;
     const page = { id, digest: read.digest };
     pages.set(file, page);
-    changes.push(...compare({ before, page }).map((what) => ({ ...what, file, changedAt: read.changedAt })));
+    for (const what of compare({ before, page })) {
+      changes.push({ ...what, file, changedAt: await savedAt(join(folder, file)) });
+    }
   }
   for (const [file, { id }] of known) {
     if (!pages.has(file)) changes.push({ op: "delete", id, file, changedAt: Date.now() });
@@ -142,15 +145,20 @@ function compare({
   ];
 }
 
-async function readPage(path: string): Promise<{ id?: string; digest: string; changedAt: number } | undefined> {
-  try {
-    const text = await readFile(path, "utf8");
-    const { mtimeMs } = await stat(path);
-    const id = parsePage(text)?.id;
-    return { ...(id && { id }), digest: createHash("sha256").update(text).digest("hex"), changedAt: mtimeMs };
-  } catch (error) {
-    // Deleted between the listing and the reading.
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
+async function readPage(path: string): Promise<{ id?: string; digest: string } | undefined> {
+  const text = await readFile(path, "utf8").catch(ignoreDeleted);
+  if (text === undefined) return undefined;
+  const id = parsePage(text)?.id;
+  return { ...(id && { id }), digest: createHash("sha256").update(text).digest("hex") };
+}
+
+async function savedAt(path: string): Promise<number> {
+  const found = await stat(path).catch(ignoreDeleted);
+  return found?.mtimeMs ?? Date.now();
+}
+
+/** A file may vanish between the listing and the reading. */
+function ignoreDeleted(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+  throw error;
 }
