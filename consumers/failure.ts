@@ -37,16 +37,16 @@ const reactions: Readonly<Record<string, Reaction>> = {
   CERT_HAS_EXPIRED: "crash",
 };
 
-/** Looks through wrapped errors: kafkajs hides causes under "number of retries exceeded". Unknown blame is `retry`. */
+/**
+ * Looks through wrapped errors first, since kafkajs and we hide causes under errors of our own; then at what an error of
+ * this project says about itself. Unknown blame is `retry`.
+ */
 export function reactionTo(error: unknown): Reaction {
-  for (const link of chainOf(error)) {
-    for (const name of namesOf(link)) {
-      const reaction = reactions[name];
-      if (reaction !== undefined) return reaction;
-    }
-    if (isUnstaleError(link)) return link.retryable ? "retry" : "crash";
+  for (const name of causesOf(error)) {
+    const reaction = Object.hasOwn(reactions, name) ? reactions[name] : undefined;
+    if (reaction !== undefined) return reaction;
   }
-  return "retry";
+  return isUnstaleError(error) && !error.retryable ? "crash" : "retry";
 }
 
 /** Names, types and codes of an error and of its causes, outermost first. */

@@ -1,7 +1,10 @@
+import { jest } from "@jest/globals";
 import { deadLetterTopic } from "../../consumers/index.ts";
 import { changeSourceContract } from "../contract/change-source.ts";
 import { openKafkaScene } from "../support/kafka-scene.ts";
 import { describeWith } from "../support/services.ts";
+
+jest.setTimeout(60_000);
 
 describeWith(["kafka"], "on a real Kafka", () => {
   changeSourceContract("Kafka", async () => {

@@ -25,6 +25,8 @@ export interface KafkaScene {
   ): Promise<{ readonly source: ChangeSource; readonly handlers: RecordingHandlers }>;
   createTopic(options?: { partitions?: number; config?: Readonly<Record<string, string>> }): Promise<void>;
   send(records: readonly (string | OutgoingRecord)[], topic?: string): Promise<void>;
+  /** As retention does, in partition 0. */
+  deleteRecordsBelow(offset: bigint): Promise<void>;
   /** What the group has committed, by partition. */
   committed(): Promise<readonly (bigint | undefined)[]>;
   /** All records of the dead-letter topic, once there are `count`. */
@@ -88,6 +90,11 @@ export async function openKafkaScene(options: KafkaSceneOptions = {}): Promise<K
       producer ??= createChangeProducer({ connection });
       const outgoing = records.map((record) => (typeof record === "string" ? { key: null, value: record } : record));
       await (await producer).send(to, outgoing);
+    },
+    deleteRecordsBelow: async (offset) => {
+      // kafkajs finds the leader only in metadata that it has already.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
     },
     committed: async () => {
       const [answer] = await admin.fetchOffsets({ groupId, topics: [topic] });
