@@ -18,7 +18,8 @@ const topicName = z
   .regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,245}$/)
   .refine((name) => !name.endsWith(".dlq"));
 
-const topic = z
+/** One topic, written out. */
+export const topic = z
   .strictObject({
     name: topicName,
     format: z.literal("json").default("json"),

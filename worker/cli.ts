@@ -1,5 +1,6 @@
 import { isUnstaleError } from "@unstale/cache-core";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { completion, type Shell, shells } from "./commands/completion.ts";
 import { config } from "./commands/config.ts";
 import { doctor } from "./commands/doctor.ts";
 import { invalidate } from "./commands/invalidate.ts";
@@ -53,17 +54,23 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
       code = await invalidate(surroundings, documents, options);
     });
 
-  command("config", "Print the settings in force, and where each comes from; secrets are redacted.").action(
-    (options: CommonOptions) => {
+  command("config", "Print the settings in force, and where each comes from; secrets are redacted.")
+    .option("--schema", "print a JSON Schema of the settings file instead, for editors")
+    .action((options: CommonOptions & { schema?: true }) => {
       code = config(surroundings, options);
-    },
-  );
+    });
 
   command("doctor", "Look at Kafka, Valkey and their settings, and say what is wrong and what to do.").action(
     async (options: CommonOptions) => {
       code = await doctor(surroundings, options);
     },
   );
+
+  program
+    .command("completion")
+    .description("Print a script that completes commands, options and settings in a shell.")
+    .addArgument(new Argument("<shell>").choices(shells))
+    .action((shell: Shell) => print(completion(shell, program)));
 
   try {
     await program.parseAsync(args, { from: "user" });

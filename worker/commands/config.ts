@@ -1,9 +1,13 @@
-import { showConfig } from "../../config/index.ts";
+import { configurationSchema, showConfig } from "../../config/index.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { type CommonOptions, loadSettings } from "./settings.ts";
 
-/** Prints the settings in force. */
-export function config(surroundings: Surroundings, options: CommonOptions): number {
+/** Prints the settings in force, or what unstale.yaml may hold. */
+export function config(surroundings: Surroundings, options: CommonOptions & { readonly schema?: true }): number {
+  if (options.schema) {
+    surroundings.print(`${JSON.stringify(configurationSchema(), undefined, 2)}\n`);
+    return 0;
+  }
   const { config: values, origins } = loadSettings(surroundings, options);
   const shown = showConfig(values, origins);
   if (options.json) {
