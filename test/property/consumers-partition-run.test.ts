@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { silentLog } from "../../consumers/log.ts";
 import { PartitionRun } from "../../consumers/partition-run.ts";
 import { defaultTuning } from "../../consumers/tuning.ts";
-import { latch, settle } from "../support/latch.ts";
+import { type Latch, latch, settle } from "../support/latch.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { RecordingHandlers } from "../support/recording-handlers.ts";
 import { sourceRecord } from "../support/source-records.ts";
@@ -50,7 +50,7 @@ test("nothing can be committed that has not settled, and in the end everything i
 class World {
   readonly #clock = new ManualClock();
   readonly #outcomes: string[];
-  readonly #open: { readonly first: bigint; readonly next: bigint; readonly door: ReturnType<typeof latch> }[] = [];
+  readonly #open: { readonly first: bigint; readonly next: bigint; readonly door: Latch }[] = [];
   /** Offsets whose latest slice settled; skipped or lost ones count as done. */
   readonly #done = new Set<bigint>();
   readonly #run: PartitionRun;
