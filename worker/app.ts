@@ -7,6 +7,7 @@ import { type CacheStore, type Clock, createInvalidator, type Invalidator, syste
 import type { Config } from "../config/index.ts";
 import type { ChangeSource, PartitionLag } from "../consumers/change-source.ts";
 import { createAssignment } from "./assignment.ts";
+import type { ConnectionProblem } from "./connection-problem.ts";
 import type { Deployment } from "./deployment.ts";
 import { reasonOf } from "./errors.ts";
 import { observeGauges } from "./gauges.ts";
@@ -42,6 +43,7 @@ export interface App {
 export interface AppOptions {
   readonly config: Config;
   readonly store: CacheStore;
+  readonly storeProblem: ConnectionProblem;
   readonly deployment: Deployment;
   /** Called once the deployment is known. */
   readonly openSource: (deploymentId: string) => ChangeSource;
@@ -62,7 +64,7 @@ const telemetryDeadlineMs = 2_000;
 export const stopGraceMs = 5_000;
 
 export function createApp(options: AppOptions): App {
-  const { config, store, deployment, openSource, telemetry, log, overrides = {} } = options;
+  const { config, store, storeProblem: problem, deployment, openSource, telemetry, log, overrides = {} } = options;
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? Math.random;
   const invalidator = overrides.invalidator ?? createInvalidator({ store, buckets, clock });
@@ -135,7 +137,7 @@ export function createApp(options: AppOptions): App {
   async function start(): Promise<void> {
     address = await health.start();
     log.info({ ...address }, `serving http://${address.host}:${address.port}`);
-    await reachStore({ ...shared, agree: () => deployment.agree(), lifecycle, signal: stopping.signal });
+    await reachStore({ ...shared, problem, agree: () => deployment.agree(), lifecycle, signal: stopping.signal });
     stopping.signal.throwIfAborted();
     for (const round of rounds) round.start();
     source = openSource(deployment.id ?? "");

@@ -8,17 +8,23 @@ import {
   type KafkaConnection,
   type Subscriptions,
 } from "../consumers/index.ts";
-import { reasonOf } from "./errors.ts";
+import { type ConnectionProblem, createConnectionProblem } from "./connection-problem.ts";
 import type { Logger } from "./logger.ts";
 
+export interface OpenedStore {
+  readonly store: CacheStore;
+  /** Why it cannot be reached, where that is known. */
+  readonly problem: ConnectionProblem;
+}
+
 /** From settings to what talks to the outside. The only place where secrets are revealed. */
-export function openStore(config: Config, log: Pick<Logger, "debug">): CacheStore {
+export function openStore(config: Config): OpenedStore {
   const { entryPrefix, dependencyPrefixes, foreignWriters, maxTtlMs, maxFences } = config;
   const shape = { layout: { entryPrefix, dependencyPrefixes }, policy: { foreignWriters, maxTtlMs, maxFences } };
-  if (config.embedded) return createMemoryStore(shape);
-  // Each command that fails says so itself; this is only for who looks closely.
-  const onError = (error: Error): void => log.debug({ reason: reasonOf(error) }, "connection to Valkey");
-  return createValkeyStore({ ...shape, valkey: valkeyTarget(config), onError });
+  const problem = createConnectionProblem();
+  if (config.embedded) return { store: createMemoryStore(shape), problem };
+  const onError = (error: Error): void => problem.note(error);
+  return { store: createValkeyStore({ ...shape, valkey: valkeyTarget(config), onError }), problem };
 }
 
 /** The URL with user and password in it, or options where a certificate authority is given. */
@@ -64,9 +70,7 @@ export function subscriptionsOf(config: Pick<Config, "kafkaTopics">): Subscripti
 /** `deploymentId` goes with every commit, so that two deployments in one group can be told apart. */
 export function openSource(config: Config, { log, deploymentId }: { log: Logger; deploymentId: string }): ChangeSource {
   const subscriptions = subscriptionsOf(config);
-  if (config.embedded) {
-    return createEmbeddedSource({ subscriptions, host: config.embeddedHost, port: config.embeddedPort, log });
-  }
+  if (config.embedded) return openEmbeddedSource(config, { log, subscriptions });
   return createKafkaSource({
     connection: kafkaConnection(config),
     groupId: config.kafkaGroupId,
@@ -84,6 +88,23 @@ export function openSource(config: Config, { log, deploymentId }: { log: Logger;
     },
     log,
   });
+}
+
+function openEmbeddedSource(
+  { embeddedHost: host, embeddedPort: port }: Config,
+  { log, subscriptions }: { readonly log: Logger; readonly subscriptions: Subscriptions },
+): ChangeSource {
+  const source = createEmbeddedSource({ subscriptions, host, port, log });
+  return {
+    start: async (handlers) => {
+      await source.start(handlers);
+      log.info({ url: source.url }, `taking events at ${source.url}`);
+    },
+    stop: (options) => source.stop(options),
+    seek: (target) => source.seek(target),
+    owned: () => source.owned(),
+    lag: () => source.lag(),
+  };
 }
 
 function revealed(secret: Secret | undefined): string | undefined {

@@ -6,7 +6,6 @@ import { workerError } from "../errors.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { type CommonOptions, loadSettings } from "./settings.ts";
 
-const silent = { debug: (): void => undefined };
 const marks = { ok: "ok  ", warn: "warn", fail: "FAIL" } as const;
 
 /** Resolves to 1 when a check failed. */
@@ -14,12 +13,12 @@ export async function doctor(surroundings: Surroundings, options: CommonOptions)
   const { config, origins } = loadSettings(surroundings, options);
   if (config.embedded)
     throw workerError("UNSTALE_USAGE", "An embedded worker needs neither Kafka nor Valkey: nothing to look at.");
-  const store = openStore(config, silent);
+  const { store, problem } = openStore(config);
   try {
     const given = Object.values(origins).filter((origin) => origin !== "default").length;
     const results: readonly CheckResult[] = [
       { name: "settings", status: "ok", message: `valid; ${given} given, the others are defaults` },
-      ...(await valkeyChecks(store, config)),
+      ...(await valkeyChecks({ store, problem }, config)),
       ...(await kafkaChecks(config, store)),
     ];
     const failed = results.some(({ status }) => status === "fail");

@@ -24,8 +24,6 @@ export interface InvalidateOptions extends CommonOptions {
   readonly timeout: number;
 }
 
-const silent = { debug: (): void => undefined };
-
 /** By an event that the workers apply, or directly. Resolves to the exit code when nothing asked for is served any more. */
 export async function invalidate(
   surroundings: Surroundings,
@@ -44,7 +42,7 @@ export async function invalidate(
       "An embedded worker takes events by HTTP: POST them to the address that it logs.",
     );
   }
-  const store = openStore(config, silent);
+  const { store } = openStore(config);
   try {
     const outcome = options.direct
       ? await invalidateDirectly(store, config, request)

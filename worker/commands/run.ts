@@ -27,10 +27,11 @@ export async function run(surroundings: Surroundings, options: RunOptions): Prom
 
   // Before anything asks the OpenTelemetry API for a meter.
   const telemetry = startTelemetry({ env: surroundings.env, version: surroundings.version });
-  const store = openStore(config, log);
+  const { store, problem } = openStore(config);
   const app = createApp({
     config,
     store,
+    storeProblem: problem,
     deployment: createDeployment(store, config),
     openSource: (deploymentId) => openSource(config, { log, deploymentId }),
     telemetry,

@@ -2,6 +2,7 @@ import type { CacheStore } from "@unstale/cache-core";
 import type { Config } from "../../config/index.ts";
 import { createKafkaAdmin, deadLetterTopic, type KafkaAdmin } from "../../consumers/index.ts";
 import { kafkaConnection } from "../connections.ts";
+import { reasonOf } from "../errors.ts";
 import { decideStart } from "../start-position.ts";
 import { type CheckResult, fail, failure, ok, warn } from "./check.ts";
 
@@ -67,10 +68,16 @@ function topicChecks(topic: string, topics: ReadonlyMap<string, number>): readon
 }
 
 async function groupCheck(admin: KafkaAdmin, group: string): Promise<CheckResult> {
-  const { state, members } = await admin.describeGroup(group);
   const name = `group ${group}`;
-  const message = `${state}, ${members} members`;
-  return members > 0 ? ok(name, message) : warn(name, message, 'Start a worker: "unstale run".');
+  const start = 'Start a worker: "unstale run".';
+  try {
+    const { state, members } = await admin.describeGroup(group);
+    const message = `${state}, ${members} members`;
+    return members > 0 ? ok(name, message) : warn(name, message, start);
+  } catch (error) {
+    // A cluster that never had a group has no coordinator yet.
+    return warn(name, `cannot be described: ${reasonOf(error)}`, start);
+  }
 }
 
 interface OffsetCheck {

@@ -1,5 +1,12 @@
-import { type CacheStore, deploymentDifferences, proposeDeployment, wireFormat } from "@unstale/cache-core";
+import {
+  type CacheStore,
+  deploymentDifferences,
+  isUnstaleError,
+  proposeDeployment,
+  wireFormat,
+} from "@unstale/cache-core";
 import type { Config } from "../../config/index.ts";
+import type { OpenedStore } from "../connections.ts";
 import { memoryVerdict, serverProblem } from "../server-requirements.ts";
 import { type CheckResult, fail, failure, ok, warn } from "./check.ts";
 import { trialOfScripts } from "./script-trial.ts";
@@ -7,19 +14,25 @@ import { trialOfScripts } from "./script-trial.ts";
 type Settings = Pick<Config, "valkeyUrl" | "entryPrefix" | "dependencyPrefixes" | "foreignWriters" | "kafkaGroupId">;
 
 /** Reachability, version, role, memory policy, deployment record, scripts. */
-export async function valkeyChecks(store: CacheStore, settings: Settings): Promise<readonly CheckResult[]> {
+export async function valkeyChecks(
+  { store, problem }: OpenedStore,
+  settings: Settings,
+): Promise<readonly CheckResult[]> {
   const address = String(settings.valkeyUrl);
   try {
     const info = await store.serverInfo();
-    const problem = serverProblem(info);
+    const unfit = serverProblem(info);
     const name = `${info.product} ${info.version}`;
-    if (problem !== undefined)
-      return [fail("valkey", `${name} at ${address}: ${problem}`, "Set UNSTALE_VALKEY_URL to a server that fits.")];
+    if (unfit !== undefined)
+      return [fail("valkey", `${name} at ${address}: ${unfit}`, "Set UNSTALE_VALKEY_URL to a server that fits.")];
     const reached = ok("valkey", `${name} at ${address}, ${info.role}, ${info.replicas} replicas`);
     const memory: CheckResult = { name: "memory", ...memoryVerdict(info) };
     return [reached, memory, await deploymentCheck(store, settings), await scriptCheck(store)];
   } catch (error) {
-    return [failure("valkey", error, `Check that ${address} is right, reachable from here, and lets this user in.`)];
+    const todo = `Check that ${address} is right, reachable from here, and lets this user in.`;
+    const noAnswer = isUnstaleError(error) && error.retryable;
+    if (noAnswer && problem.last !== undefined) return [fail("valkey", `cannot be used: ${problem.last}`, todo)];
+    return [failure("valkey", error, todo)];
   }
 }
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { cacheError, createMemoryStore, type KeyLayout, proposeDeployment } from "@unstale/cache-core";
 import { type Config, loadConfig } from "../../../config/index.ts";
 import { type App, createApp } from "../../../worker/app.ts";
+import { createConnectionProblem } from "../../../worker/connection-problem.ts";
 import { createDeployment } from "../../../worker/deployment.ts";
 import type { TelemetrySdk } from "../../../worker/telemetry.ts";
 import { until } from "../../support/latch.ts";
@@ -25,6 +26,7 @@ function scene(flags?: Record<string, string>) {
   const clock = new ManualClock();
   const memory = createMemoryStore({ clock });
   const store: ScriptedStore = scriptedStore(memory);
+  const problem = createConnectionProblem();
   const source = createFakeSource();
   const config = configOf(flags);
   const order: string[] = [];
@@ -37,6 +39,7 @@ function scene(flags?: Record<string, string>) {
   const app = createApp({
     config,
     store,
+    storeProblem: problem,
     deployment: createDeployment(store, config),
     openSource: (id) => {
       deploymentIds.push(id);
@@ -51,7 +54,7 @@ function scene(flags?: Record<string, string>) {
     const response = await fetch(`http://127.0.0.1:${app.address?.port}/readyz?verbose`);
     return { status: response.status, text: await response.text() };
   };
-  return { app, clock, memory, store, source, order, deploymentIds, ready };
+  return { app, clock, memory, store, problem, source, order, deploymentIds, ready };
 }
 
 describe("a worker", () => {
@@ -136,9 +139,17 @@ describe("a worker that cannot run", () => {
     expect(source.stopped).toBe(false);
   });
 
-  test("for wrong credentials says so at once", async () => {
-    const { app, store } = scene();
-    store.fail(cacheError("UNSTALE_VALKEY_REFUSED", "Valkey refused: WRONGPASS."));
+  test.each([
+    ["in a reply", "UNSTALE_VALKEY_REFUSED", undefined],
+    [
+      "by the connection, while commands only see no answer",
+      "UNSTALE_VALKEY_UNAVAILABLE",
+      "WRONGPASS invalid password",
+    ],
+  ] as const)("for wrong credentials, said %s, says so at once", async (_, code, complaint) => {
+    const { app, store, problem } = scene();
+    if (complaint !== undefined) problem.note(new Error(complaint));
+    store.fail(cacheError(code, "no answer"));
     await expect(app.start()).rejects.toMatchObject({ code: "UNSTALE_VALKEY_REFUSED" });
   });
 
