@@ -68,7 +68,7 @@ function fallenBack(truth: Truth): Truth {
   const { lineage, replica, lost } = truth;
   return {
     ...truth,
-    fellBack: truth.acknowledged,
+    fellBack: lineage.barriered.reduce((all, mask) => all | mask, truth.fellBack),
     lineage: replica.lineage,
     lost: lost.map((mask, bucket) => {
       const [before, after] = [lineage.barriered[bucket] ?? 0, replica.lineage.barriered[bucket] ?? 0];

@@ -68,6 +68,7 @@ export function memoryMachine(options: MachineOptions): Machine {
       case "SMEMBERS":
         return keyspace.smembers(command.key);
       case "DEL":
+      case "UNLINK":
         return keyspace.del(...command.keys);
       case "GET":
         return keyspace.get(command.key);

@@ -4,6 +4,8 @@ import type { ReadyClient } from "@unstale/cache-core";
 /** Just enough of a client: commands are sent in the order of their calls, many before the first reply. */
 export class RespClient implements ReadyClient {
   readonly status = "ready";
+  /** Commands so far. */
+  sent = 0;
   readonly #socket: Socket;
   readonly #waiting: { resolve(reply: unknown): void; reject(error: Error): void }[] = [];
   #unread: Buffer = Buffer.alloc(0);
@@ -25,6 +27,7 @@ export class RespClient implements ReadyClient {
 
   call(command: string, ...words: (string | number)[]): Promise<unknown> {
     const bulk = [command, ...words.map(String)].map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+    this.sent += 1;
     if (this.#unsent.length === 0) setImmediate(() => this.#send());
     this.#unsent.push(`*${bulk.length}\r\n${bulk.join("")}`);
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));

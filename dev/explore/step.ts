@@ -41,6 +41,8 @@ export type RawCommand =
   | { readonly name: "SADD"; readonly key: string; readonly member: string }
   | { readonly name: "SMEMBERS"; readonly key: string }
   | { readonly name: "DEL"; readonly keys: readonly string[] }
+  /** Like DEL, but by a program of ours. */
+  | { readonly name: "UNLINK"; readonly keys: readonly string[] }
   | { readonly name: "GET"; readonly key: string }
   | { readonly name: "SET"; readonly key: string; readonly text: string }
   | { readonly name: "ZADD"; readonly key: string; readonly member: string; readonly score: number }

@@ -25,7 +25,7 @@ export interface Truth {
   readonly budgets: Readonly<Record<string, number>>;
   /** Something deleted keys behind the protocol's back: plain readers are promised nothing any more. */
   readonly disturbed: boolean;
-  /** Changes acknowledged before a failover: what was deleted for them may be back, plain readers must wait until all is repaired. */
+  /** Changes whose barrier ran before a failover: what was deleted for them may be back, plain readers must wait until all is repaired. */
   readonly fellBack: number;
   /** A topic is another one, and the account that the store keeps of it is not replicated yet: a failover now is not promised for. */
   readonly unaccounted: boolean;

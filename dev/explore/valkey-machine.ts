@@ -25,7 +25,7 @@ end
 return reply`;
 
 /** What is left of a TTL is told in steps of this: what a run takes of it must not make states differ. */
-const ttlStepMs = 600_000;
+export const ttlStepMs = 600_000;
 
 export interface ValkeyMachine extends Machine {
   readonly client: ReadyClient;
@@ -97,7 +97,8 @@ export function send(client: Pick<ReadyClient, "call">, command: RawCommand): Pr
     case "SADD":
       return client.call("SADD", command.key, command.member);
     case "DEL":
-      return client.call("DEL", ...command.keys);
+    case "UNLINK":
+      return client.call(command.name, ...command.keys);
     case "SMEMBERS":
     case "GET":
       return client.call(command.name, command.key);

@@ -46,7 +46,11 @@ export function createRepairs(options: WorkerOptions) {
     for (;;) {
       const reply: ReplyOf<"drain"> = yield* insist("drain", request);
       if (reply.kind === "finished") return;
-      if (reply.kind === "restart" && flaws.carriesCursorAcross) return;
+      if (reply.kind === "restart" && flaws.carriesCursorAcross) {
+        // What a cursor of another server comes to: the scan ends early, and the rest is forgotten.
+        const set = `unstale:drain:${drain.token}:${drain.document}`;
+        return void (yield { do: "raw", command: { name: "UNLINK", keys: [set, "unstale:draining"] } });
+      }
       const carries = reply.kind === "more" && !flaws.forgetsCursor;
       request = carries ? { ...start, cursor: reply.cursor, replicationId: reply.replicationId } : start;
     }

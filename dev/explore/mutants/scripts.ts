@@ -121,15 +121,26 @@ const ofCommit: readonly Mutant[] = [
 
 /** Mistakes in read.lua. */
 const ofRead: readonly Mutant[] = [
-  mutant("read does not look at the fences", ["I1"], [["fence > lease.clock then", "false then"]], {
-    prelude: filled,
-    budgets: { evict: 1 },
-    hazards: [only("doc_deps:A")],
-  }),
+  mutant(
+    "read does not look at the fences",
+    ["I1"],
+    [
+      ["fence > lease.clock then", "false then"],
+      ["tonumber(fence) > clock then", "false then"],
+    ],
+    {
+      prelude: filled,
+      budgets: { evict: 1 },
+      hazards: [only("doc_deps:A")],
+    },
+  ),
   mutant(
     "read refuses what is as old as the fence",
     ["live"],
-    [["fence > lease.clock then", "fence >= lease.clock then"]],
+    [
+      ["fence > lease.clock then", "fence >= lease.clock then"],
+      ["tonumber(fence) > clock then", "tonumber(fence) >= clock then"],
+    ],
     {
       prelude: filled,
     },
@@ -197,13 +208,6 @@ const ofRead: readonly Mutant[] = [
       ],
     },
   ),
-  mutant("read takes {} for []", ["I1"], [["or not string.find(json, '^%s*%[') then", "then"]], {
-    hole: "H15",
-    seeds: [counter],
-    budgets: { evict: 1 },
-    hazards: [only("doc_deps:A")],
-    actors: [{ name: "f1", program: foreignFill(q1, { ...foreign, sourcesField: "{}" }) }, edits("A"), w1],
-  }),
 ];
 
 /** Mistakes in the scripts that workers call. */

@@ -93,7 +93,7 @@ export const foreigners: readonly World[] = [
       { name: "f1", program: foreignFill(inDocs, { ...foreign, unversioned: true }) },
       producer("p1", inDocs),
       edits("@docs"),
-      serviceWorker("w1", { sweepCount: 2 }),
+      serviceWorker("w1"),
     ],
   }),
   ...["{}", "null", '"abc"', "[true]", ""].map((sourcesField) =>
