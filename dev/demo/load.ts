@@ -57,11 +57,15 @@ export async function playLoad({ stage, panes, seconds, signal }: LoadOptions): 
     if (stage.judge.judge(side, { page: page.id, answer: text, askedAt }) === "stale") count.stale += 1;
   }
 
+  const unlessEnding = (error: unknown): void => {
+    if (!signal.aborted) throw error;
+  };
+
   async function customers(): Promise<void> {
     const waiting: Promise<void>[] = [];
     while (inTime()) {
       const page = pick(pricedPages);
-      if (page) waiting.push(...sides.map((side) => ask(side, page)));
+      if (page) waiting.push(...sides.map((side) => ask(side, page).catch(unlessEnding)));
       await delay(questionEveryMs);
     }
     await Promise.all(waiting);

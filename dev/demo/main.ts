@@ -39,17 +39,23 @@ stdout.on("error", () => {
   if (!stopping.signal.aborted) void end(1);
 });
 
+// Answers are asked for without waiting for each; one that fails meanwhile arrives here.
+process.on("unhandledRejection", (error) => void fail(error));
+
 try {
   await play();
   await cleanup.run();
 } catch (error) {
+  await fail(error);
+}
+
+async function fail(error: unknown): Promise<void> {
   // While everything is being closed, whatever was under way fails.
-  if (!stopping.signal.aborted) {
-    // A service or a worker that does not start says why; anything else is a mistake in the demo.
-    const told = error instanceof ServiceUnavailableError || (error instanceof Error && error.constructor === Error);
-    console.error(told ? messageOf(error) : error);
-    await end(1);
-  }
+  if (stopping.signal.aborted) return;
+  // A service or a worker that does not start says why; anything else is a mistake in the demo.
+  const told = error instanceof ServiceUnavailableError || (error instanceof Error && error.constructor === Error);
+  console.error(told ? messageOf(error) : error);
+  await end(1);
 }
 
 async function end(code: number): Promise<void> {
