@@ -3,6 +3,7 @@ import { loadConfig } from "../../config/index.ts";
 import { createEmbeddedSource, createSubscriptions, type EmbeddedSource } from "../../consumers/index.ts";
 import type { ChangeRecord } from "../../examples/publisher/publisher.ts";
 import { createApp } from "../../worker/app.ts";
+import { createConnectionProblem } from "../../worker/connection-problem.ts";
 import { createDeployment } from "../../worker/deployment.ts";
 import { createLogger } from "../../worker/logger.ts";
 import type { Progress } from "../services/index.ts";
@@ -83,6 +84,7 @@ async function startWorkerHere({
   const app = createApp({
     config,
     store,
+    storeProblem: createConnectionProblem(),
     deployment: createDeployment(store, config),
     openSource() {
       source = createEmbeddedSource({ subscriptions: createSubscriptions([{ topic, format: "json", wide: false }]) });
