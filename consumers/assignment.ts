@@ -81,11 +81,11 @@ export function gapBetween(
 
 async function begin(run: PartitionRun, assigned: AssignedPartition, starts: readonly StartPosition[]): Promise<void> {
   const { topic, partition } = run.partition;
-  const start = starts.find((one) => one.topic === topic && one.partition === partition)?.offset;
   const committed = assigned.committed ?? assigned.low;
-  const usual = gapBetween(run.partition, committed, assigned)?.to ?? committed;
-  const wanted = start ?? usual;
-  const gap = gapBetween(run.partition, wanted, assigned);
-  if (gap === undefined) run.begin(wanted);
-  else if (await run.answer(gap)) run.begin(gap.to);
+  const start = starts.find((one) => one.topic === topic && one.partition === partition)?.offset ?? committed;
+  const gap = gapBetween(run.partition, start, assigned);
+  // The gap behind the committed offset was answered before they were asked; any other is news.
+  const known = start === committed;
+  if (gap === undefined) run.begin(start);
+  else if (known || (await run.answer(gap))) run.begin(gap.to);
 }

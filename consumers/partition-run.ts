@@ -197,7 +197,7 @@ export class PartitionRun {
       const cut = cutSlice({ batch, fromIndex, position: this.position, decode, limits });
       if (cut === undefined) {
         this.#tracker.skipTo(batch.next);
-        onTaken(batch.next);
+        if (fromIndex === 0) onTaken(batch.next);
         return;
       }
       if (!(await this.#room(open)) || !(await this.#apply(cut, batch.end))) return;

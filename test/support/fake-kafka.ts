@@ -1,0 +1,124 @@
+// A Kafka client behind `kafka-types.ts` that does what a test says: joins, batches, crashes, broken requests.
+import type { Partition, PartitionOffset } from "../../consumers/change-source.ts";
+import type { CreateKafkaClient } from "../../consumers/kafka-client.ts";
+import type { ConsumerListeners, KafkaBatch, KafkaConsumer } from "../../consumers/kafka-types.ts";
+import { sourceRecord } from "./source-records.ts";
+
+export class FakeConsumer implements KafkaConsumer {
+  readonly listeners: ConsumerListeners;
+  readonly commits: PartitionOffset[] = [];
+  /** By a batch, which may still commit for the generation that it came from. */
+  readonly batchCommits: PartitionOffset[] = [];
+  readonly seeks: PartitionOffset[] = [];
+  readonly paused = new Set<number>();
+  disconnected = false;
+  #onBatch: (batch: KafkaBatch) => Promise<void> = async () => {};
+
+  constructor(listeners: ConsumerListeners) {
+    this.listeners = listeners;
+  }
+
+  async connect(): Promise<void> {}
+
+  async run(_: readonly string[], onBatch: (batch: KafkaBatch) => Promise<void>): Promise<void> {
+    this.#onBatch = onBatch;
+    this.join("member-1", [0]);
+  }
+
+  join(memberId: string, partitions: readonly number[]): void {
+    this.listeners.onJoined({ memberId, partitions: partitions.map((partition) => ({ topic: "t", partition })) });
+  }
+
+  /** A batch of partition 0 as fetched at `fetched`, with records at `offsets`. Resolves or rejects as eachBatch would. */
+  async deliver(options: {
+    readonly fetched: bigint;
+    readonly offsets: readonly bigint[];
+    readonly heartbeat?: () => Promise<void>;
+    readonly stale?: boolean;
+  }): Promise<{ readonly resolved: readonly bigint[] }> {
+    const { fetched, offsets } = options;
+    const resolved: bigint[] = [];
+    const next = (offsets.at(-1) ?? fetched) + 1n;
+    await this.#onBatch({
+      topic: "t",
+      partition: 0,
+      size: offsets.length,
+      record: (index) =>
+        sourceRecord({ topic: "t", offset: offsets[index] ?? -1n, value: { id: `d${offsets[index]}` } }),
+      fetched,
+      first: offsets[0],
+      next,
+      end: next,
+      resolve: (offset) => resolved.push(offset),
+      heartbeat: options.heartbeat ?? (async () => {}),
+      stale: () => options.stale ?? false,
+      commit: async (list) => {
+        this.batchCommits.push(...list);
+      },
+    });
+    return { resolved };
+  }
+
+  pause(partitions: readonly Partition[]): void {
+    for (const { partition } of partitions) this.paused.add(partition);
+  }
+
+  resume(partitions: readonly Partition[]): void {
+    for (const { partition } of partitions) this.paused.delete(partition);
+  }
+
+  seek(target: PartitionOffset): void {
+    this.seeks.push(target);
+  }
+
+  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+    this.commits.push(...offsets);
+  }
+
+  async isEmptyAt(): Promise<boolean> {
+    return false;
+  }
+
+  async disconnect(): Promise<void> {
+    this.disconnected = true;
+  }
+}
+
+export interface FakeKafka {
+  readonly createClient: CreateKafkaClient;
+  /** One for each session, in order. */
+  readonly consumers: FakeConsumer[];
+  /** What the admin answers next; a test may change it. */
+  readonly log: { low: bigint; end: bigint; committed: bigint | undefined; policyKnown: boolean };
+}
+
+export function createFakeKafka(): FakeKafka {
+  const consumers: FakeConsumer[] = [];
+  const log: FakeKafka["log"] = { low: 0n, end: 1_000n, committed: undefined, policyKnown: true };
+  const partition = { topic: "t", partition: 0, metadata: "" };
+  const createClient: CreateKafkaClient = () => ({
+    consumer: ({ listeners }) => {
+      const consumer = new FakeConsumer(listeners);
+      consumers.push(consumer);
+      return consumer;
+    },
+    producer: () => ({ connect: async () => {}, disconnect: async () => {}, send: async () => [] }),
+    admin: () => ({
+      connect: async () => {},
+      disconnect: async () => {},
+      listTopics: async () =>
+        new Map([
+          ["t", 1],
+          ["t.dlq", 1],
+        ]),
+      createTopics: async () => {},
+      bounds: async () => [0, 1].map((one) => ({ partition: one, low: log.low, end: log.end })),
+      committed: async () => [log.committed === undefined ? partition : { ...partition, offset: log.committed }],
+      uncompacted: async () => new Set(log.policyKnown ? ["t"] : []),
+      describeGroup: async () => ({ state: "Stable", members: 1 }),
+      describeCluster: async () => ({ brokers: 1, clusterId: "fake" }),
+    }),
+    destroy: () => {},
+  });
+  return { createClient, consumers, log };
+}
