@@ -2,9 +2,6 @@ import { isUnstaleError } from "@unstale/cache-core";
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { completion, type Shell, shells } from "./commands/completion.ts";
 import { config } from "./commands/config.ts";
-import { doctor } from "./commands/doctor.ts";
-import { invalidate } from "./commands/invalidate.ts";
-import { run } from "./commands/run.ts";
 import type { CommonOptions } from "./commands/settings.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -16,6 +13,8 @@ const description =
 const epilogue = `
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted (143 by a second SIGTERM).
 Settings come from --set, UNSTALE_* variables, the file given by --config, and defaults; "unstale config" shows them.`;
+
+// Commands that need Kafka's client or the OpenTelemetry SDK are loaded when they are asked for: half a second of work.
 
 /** Runs one command line. Resolves to the exit code; never rejects, and shows no stack trace for a user's mistake. */
 export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -40,6 +39,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     .option("--embedded", "without Kafka and Valkey: events over HTTP, the cache in memory")
     .option("--log-level <level>", "least important log lines that are written")
     .action(async (options: CommonOptions & { embedded?: true; logLevel?: string }) => {
+      const { run } = await import("./commands/run.ts");
       code = await run(surroundings, options);
     });
 
@@ -51,6 +51,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     .option("--topic <topic>", "topic to produce to, where several are configured")
     .addOption(new Option("--timeout <seconds>", "how long to wait for the workers").default(30).argParser(seconds))
     .action(async (documents: string[], options) => {
+      const { invalidate } = await import("./commands/invalidate.ts");
       code = await invalidate(surroundings, documents, options);
     });
 
@@ -62,6 +63,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
 
   command("doctor", "Look at Kafka, Valkey and their settings, and say what is wrong and what to do.").action(
     async (options: CommonOptions) => {
+      const { doctor } = await import("./commands/doctor.ts");
       code = await doctor(surroundings, options);
     },
   );
