@@ -168,13 +168,14 @@ export function createApp(options: AppOptions): App {
   async function endInOrder(reason: string): Promise<void> {
     lifecycle.happen("stop", reason);
     stopping.abort(new Error("stopped"));
+    const ending = rounds.map((round) => round.stop());
     const outcome = await source?.stop({ drainMs: config.drainTimeoutMs });
     if (outcome?.drained === false)
       log.warn({}, "not everything settled in time; the rest is delivered to another worker");
-    await Promise.all(rounds.map((round) => round.stop()));
     invalidator.stop();
-    await heartbeat.idle();
+    // Calls under way end with the connection: a Valkey that hangs does not hold the process.
     await store.close().catch((error: unknown) => log.warn({ reason: reasonOf(error) }, "the store did not close"));
+    await Promise.all([...ending, heartbeat.idle()]);
     lifecycle.happen("drained", reason);
     await telemetry.shutdown(telemetryDeadlineMs);
     await health.stop();

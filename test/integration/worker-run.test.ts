@@ -244,6 +244,23 @@ describeWith(["kafka", "valkey"], "unstale run", () => {
     expect((await worker.ended).code).toBe(0);
   });
 
+  test("SIGTERM while Valkey hangs: ends with 0 within its bound, and the event is left to another worker", async () => {
+    const stage = await open();
+    const worker = stage.worker({ UNSTALE_DRAIN_TIMEOUT: "1s" });
+    await worker.ready();
+    await stage.fill(["article:1"]);
+    stage.valkey.pause();
+    await stage.kafka.send([eventOf("article:1")]);
+    await waitFor(async () => (await worker.get("/readyz")).status === 503);
+    const began = Date.now();
+    worker.kill("SIGTERM");
+    expect(await worker.ended).toMatchObject({ code: 0, stderr: "" });
+    expect(Date.now() - began).toBeLessThan(6_000);
+    stage.valkey.resume();
+    await stage.worker().ready();
+    await waitFor(async () => (await stage.served(["article:1"])).length === 0);
+  });
+
   test("a second SIGTERM ends it at once", async () => {
     const stage = await open();
     const worker = stage.worker();
