@@ -29,17 +29,19 @@ export interface SettingsFile {
 
 const rows = Object.entries(settings) as readonly (readonly [SettingKey, Setting<unknown>])[];
 const envPrefix = "UNSTALE_";
-/** Of the project's own tests and demo, which set them for everything they start. */
-const notSettings = /^UNSTALE_(TEST_|CACHE_DIR$)/;
+/**
+ * Of the project's own tests and demo, which set them for everything they start; and of Kubernetes, which tells every
+ * container of a service called "unstale".
+ */
+const notSettings = /^UNSTALE_(TEST_|CACHE_DIR$|(.+_)?(SERVICE_(HOST|PORT)|PORT$|PORT_\d+_(TCP|UDP|SCTP)))/;
 
 /** An empty variable counts as absent, as `${NAME:-}` in a compose file makes it. */
 export function fromEnvironment(env: Readonly<Record<string, string | undefined>>, readFile: ReadFile): Gathered {
   const names = new Map(
     rows.flatMap(([key, row]) => spellings(row.env, row, "_FILE").map((name) => [name, key] as const)),
   );
-  const written = Object.entries(env).filter(
-    ([name, value]) => name.startsWith(envPrefix) && !notSettings.test(name) && value !== undefined && value !== "",
-  );
+  const isOurs = (name: string): boolean => names.has(name) || (name.startsWith(envPrefix) && !notSettings.test(name));
+  const written = Object.entries(env).filter(([name, value]) => isOurs(name) && value !== undefined && value !== "");
   return gather(written, { origin: "environment", names, suffix: "_FILE", readFile, say: (name) => name });
 }
 

@@ -199,6 +199,16 @@ describe("problems", () => {
     expect(load({ yaml: "kafka:\nhttp: { port: null }\n" }).kind).toBe("config");
   });
 
+  test("what Kubernetes tells the containers of a service called unstale is no setting", () => {
+    const env = {
+      UNSTALE_SERVICE_HOST: "10.0.0.1",
+      UNSTALE_SERVICE_PORT_HTTP: "8085",
+      UNSTALE_PORT: "tcp://10.0.0.1:8085",
+      UNSTALE_PORT_8085_TCP_ADDR: "10.0.0.1",
+    };
+    expect(configOf(load({ env: { ...env, UNSTALE_HTTP_PORT: "9000" } })).httpPort).toBe(9000);
+  });
+
   test("variables of the project's own tests are none of its settings", () => {
     expect(load({ env: { UNSTALE_TEST_VALKEY_URL: "x", UNSTALE_CACHE_DIR: "y" } }).kind).toBe("config");
   });
