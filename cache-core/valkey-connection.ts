@@ -11,6 +11,8 @@ export interface ReadyClient {
   eval(script: string, keys: number, ...args: string[]): Promise<unknown>;
   once(event: "ready", listener: () => void): unknown;
   removeListener(event: "ready", listener: () => void): unknown;
+  /** The socket, where the client shows one. */
+  readonly stream?: Corkable | undefined;
 }
 
 /**
@@ -47,33 +49,53 @@ export interface ValkeyConnection {
 
 export function connect(options: ConnectionOptions): ValkeyConnection {
   const { client, owned } = clientOf(options);
+  const patience = new Patience(options.timeoutMs);
+  const together = writeTogether(client);
   let closed = false;
 
-  const bounded = async <T>(send: () => Promise<T>): Promise<T> => {
-    if (closed) throw cacheError("UNSTALE_CLOSED", "The cache was closed; make a new one.");
-    const deadline = new Deadline(options.timeoutMs);
-    try {
-      await deadline.race(ready(client, deadline));
-      return await deadline.race(send());
-    } catch (error) {
-      throw explain(error);
-    } finally {
-      deadline.end();
-    }
+  /** Sends when the connection is ready. `mend` may know another way to a reply. */
+  const bounded = (
+    send: () => Promise<unknown>,
+    mend?: (error: unknown) => Promise<unknown> | undefined,
+  ): Promise<unknown> => {
+    if (closed) return Promise.reject(cacheError("UNSTALE_CLOSED", "The cache was closed; make a new one."));
+    return new Promise((resolve, reject) => {
+      const end = (value: unknown): void => {
+        patience.end(waiting);
+        resolve(value);
+      };
+      const fail = (error: unknown): void => {
+        patience.end(waiting);
+        reject(explain(error));
+      };
+      const go = (): void => {
+        together();
+        send().then(end, (error) => {
+          const again = mend?.(error);
+          if (again) again.then(end, fail);
+          else fail(error);
+        });
+      };
+      const waiting = patience.begin(() => {
+        client.removeListener("ready", go);
+        reject(explain(new Error(`no answer within ${options.timeoutMs} ms`)));
+      });
+      if (client.status === "ready") go();
+      else client.once("ready", go);
+    });
   };
 
   return {
     call: (command, ...args) => bounded(() => client.call(command, ...args)),
     run: ({ source, sha }, keys, args) => {
       const words = [...keys, ...args.map(String)];
-      return bounded(async () => {
-        try {
-          return await client.evalsha(sha, keys.length, ...words);
-        } catch (error) {
-          if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
-          return client.eval(source, keys.length, ...words);
-        }
-      });
+      return bounded(
+        () => client.evalsha(sha, keys.length, ...words),
+        (error) =>
+          error instanceof Error && error.message.startsWith("NOSCRIPT")
+            ? client.eval(source, keys.length, ...words)
+            : undefined,
+      );
     },
     close: async () => {
       if (closed) return;
@@ -124,44 +146,88 @@ function checkUrl(text: string): string {
   );
 }
 
-/** One timer for the whole of a command: waiting for the connection and for the reply. */
-class Deadline {
-  readonly #expired: Promise<never>;
+interface Waiting {
+  readonly until: number;
+  /** Absent once the command has ended. */
+  expire: (() => void) | undefined;
+}
+
+/**
+ * Bounds the time of commands, waiting for the connection included. All of them have the same time, so they expire in the
+ * order in which they began, and one timer is enough: it is for the oldest that has not ended.
+ */
+class Patience {
+  readonly #ms: number;
+  #queue: Waiting[] = [];
+  /** Where the oldest is; those before it have ended. */
+  #oldest = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(ms: number) {
-    this.#expired = new Promise((_, reject) => {
-      this.#timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-    });
-    this.#expired.catch(() => undefined);
+    this.#ms = ms;
   }
 
-  race<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#expired]);
+  begin(expire: () => void): Waiting {
+    const waiting: Waiting = { until: performance.now() + this.#ms, expire };
+    this.#queue.push(waiting);
+    this.#timer ??= setTimeout(() => this.#tick(), this.#ms);
+    return waiting;
   }
 
-  /** Rejects when the time is over. */
-  get expired(): Promise<never> {
-    return this.#expired;
+  end(waiting: Waiting): void {
+    waiting.expire = undefined;
+    this.#forgetEnded();
   }
 
-  end(): void {
-    clearTimeout(this.#timer);
+  #tick(): void {
+    const now = performance.now();
+    for (let oldest = this.#queue[this.#oldest]; oldest && oldest.until <= now; oldest = this.#queue[this.#oldest]) {
+      this.#oldest += 1;
+      oldest.expire?.();
+    }
+    this.#timer = undefined;
+    this.#forgetEnded();
+    const next = this.#queue[this.#oldest];
+    if (next) this.#timer = setTimeout(() => this.#tick(), next.until - now);
+  }
+
+  #forgetEnded(): void {
+    const queue = this.#queue;
+    while (this.#oldest < queue.length && queue[this.#oldest]?.expire === undefined) this.#oldest += 1;
+    if (this.#oldest === queue.length) {
+      this.#queue = [];
+      this.#oldest = 0;
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    } else if (this.#oldest > 1_000 && this.#oldest * 2 > queue.length) {
+      this.#queue = queue.slice(this.#oldest);
+      this.#oldest = 0;
+    }
   }
 }
 
-async function ready(client: ReadyClient, deadline: Deadline): Promise<void> {
-  if (client.status === "ready") return;
-  let onReady: () => void = () => undefined;
-  const event = new Promise<void>((resolve) => {
-    onReady = resolve;
-    client.once("ready", onReady);
-  });
-  try {
-    await Promise.race([event, deadline.expired]);
-  } finally {
-    client.removeListener("ready", onReady);
-  }
+interface Corkable {
+  cork(): void;
+  uncork(): void;
+}
+
+/**
+ * iovalkey writes each command to the socket by itself. Holding the socket back until the end of this turn sends what many
+ * callers ask for at once in one write, which is most of the cost of a small command. Nothing waits longer for it: the end
+ * of the turn comes before anything else can.
+ */
+function writeTogether(client: ReadyClient): () => void {
+  let held: Corkable | undefined;
+  return () => {
+    const { stream } = client;
+    if (!stream || stream === held) return;
+    held = stream;
+    stream.cork();
+    process.nextTick(() => {
+      held = undefined;
+      stream.uncork();
+    });
+  };
 }
 
 const passing =

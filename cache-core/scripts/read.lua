@@ -10,15 +10,54 @@
 --
 -- Two witnesses. The fences: none of the sources changed since the lease, and all changes since then are still known.
 -- Where they are not all known: every dependency set still lists the entry, since a change takes the set away.
+--
+-- The first part only says `hit`, and only where all is plain: format 1, our own sources as they were sealed, complete
+-- fences. It is a third faster than the second part, which judges everything else, and defines what is right.
+
+local versions = redis.pcall('GET', KEYS[3])
+if KEYS[4] then
+  local counters = redis.call('MGET', unpack(KEYS, 3))
+  for _, counter in ipairs(counters) do
+    if not counter or not string.find(counter, '^%d+$') then return { 'lost' } end
+  end
+  versions = table.concat(counters, '.')
+elseif type(versions) ~= 'string' or not string.find(versions, '^%d+$') then
+  return { 'lost' }
+end
+if versions ~= ARGV[2] then return { 'moved', versions } end
+
+local entry = redis.pcall('HMGET', KEYS[1], 'query', 'response', 'sources', 'codec', 'lease')
+local json, own = entry[3], entry[5]
+local mark = json and string.sub(redis.sha1hex(json), 1, 16)
+-- Without a backslash a quotation mark is where a source begins or ends.
+if own and mark and string.sub(own, -16) == mark and entry[2] and entry[1] == ARGV[1]
+    and not string.find(json, '\\', 1, true) then
+  local sources, count = {}, 0
+  for source in string.gmatch(json, '"([^"]*)"') do
+    count = count + 1
+    sources[count] = source
+  end
+  local scores = count <= 1000
+    and redis.pcall('ZMSCORE', KEYS[2], ' format', ' clock', ' birth', ' replid', ' floor', unpack(sources)) or {}
+  if scores[1] == '1' and scores[2] and scores[3] and scores[4] and scores[5] then
+    -- Scores are text as the server gave them: the ids are the same if the text is. (If they are and the text is not, the
+    -- second part says so.)
+    local rest = ':' .. scores[3] .. ':' .. scores[4] .. ':' .. mark
+    local clock = string.sub(own, 1, 2) == '1:' and string.sub(own, -#rest) == rest
+      and tonumber(string.sub(own, 3, -#rest - 1))
+    -- A source that is empty or begins with a space is none.
+    local alive = clock and clock >= tonumber(scores[5])
+      and not string.find(json, '""', 1, true) and not string.find(json, '" ', 1, true)
+    for index = 6, alive and 5 + count or 0 do
+      local fence = scores[index]
+      if fence and tonumber(fence) > clock then alive = false end
+    end
+    if alive then return { 'hit', entry[2], json, entry[4] or '' } end
+  end
+end
+
 --@include state
 --@include entries
-
-local counters = redis.call('MGET', unpack(KEYS, 3))
-for _, counter in ipairs(counters) do
-  if not counter or not string.find(counter, '^%d+$') then return { 'lost' } end
-end
-local versions = table.concat(counters, '.')
-if versions ~= ARGV[2] then return { 'moved', versions } end
 
 local state
 
@@ -29,7 +68,6 @@ local function miss()
   return { 'miss', state.clock, state.birth, state.replid, now(ARGV[4]) }
 end
 
-local entry = redis.pcall('HMGET', KEYS[1], 'query', 'response', 'sources', 'codec', 'lease')
 if entry.err or entry[1] ~= ARGV[1] or not entry[2] then return miss() end
 
 local sources = parse(entry[3])
