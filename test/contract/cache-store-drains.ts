@@ -129,12 +129,16 @@ export function describeDrains(makeScene: MakeScene): void {
       expect(await scene.drainAll(reply)).toBe(1);
     });
 
-    test("deletes an entry whose lease is of another incarnation", async () => {
+    test.each(["birth", "replication id"])("deletes an entry whose lease is of another %s", async (part) => {
       const scene = await makeScene(small);
       await three(scene);
       const reply = await scene.change("a");
-      await scene.raw.del(scene.keys.fence(scene.bucket));
-      await scene.write("q", { sources: ["a"] });
+      scene.world.now += 1_000;
+      if (part === "birth") await scene.raw.del(scene.keys.fence(scene.bucket));
+      else scene.world.replicationId += 1;
+      const lease = await scene.open();
+      await scene.write("q", { sources: ["a"], lease });
+      expect(lease.clock >= reply.stamp).toBe(true);
       expect(await scene.drainAll(reply)).toBe(3);
     });
 
@@ -183,7 +187,9 @@ export function describeDrains(makeScene: MakeScene): void {
       const both = (await scene.change("a")).drains;
       expect(both).toHaveLength(2);
       expect(both[0]).toEqual(first);
-      await scene.drainAll({ ...again, drains: both });
+      await scene.drainAll({ ...again, drains: both.slice(0, 1) });
+      expect((await scene.change("a")).drains).toEqual(both.slice(1));
+      await scene.drainAll({ ...again, drains: both.slice(1) });
       expect((await scene.change("a")).drains).toEqual([]);
     });
 

@@ -122,8 +122,11 @@ export function describeForeignKeys(makeScene: MakeScene): void {
       "['a']",
     ];
     test.each(malformed)("(%j) are a miss, with and without a lease", async (sources) => {
-      const { write, read, raw, keyOf, open } = await makeScene();
+      const { write, read, raw, keyOf, setOf, open } = await makeScene();
       const { versions } = await open();
+      // Listed wherever a careless reader might look.
+      const names = ["", " a", "a", "1", "1.5", "2", "100000000000000", "true", "null"];
+      for (const name of names) await raw.sadd(setOf(name), await keyOf("q"));
       for (const lease of [undefined, { versions }]) {
         await write("q", { sources: [], ...(lease && { lease }) });
         expect(await read("q")).toMatchObject({ kind: "hit" });

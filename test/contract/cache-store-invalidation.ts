@@ -140,6 +140,27 @@ export function describeInvalidation(makeScene: MakeScene): void {
       expect(await read("q")).toMatchObject({ kind: "hit" });
     });
 
+    test("reaches entries that no fence guards, and those whose listing would vouch for them", async () => {
+      const { write, read, open, invalidate, plain } = await makeScene({ policy: { foreignWriters: false } });
+      const { versions } = await open();
+      await write("own", { sources: ["a"] });
+      await write("unfenced", { sources: ["a"], lease: { versions } });
+      await plain("plain", { sources: ["a"] });
+      await invalidate({ barrier: true });
+      for (const query of ["own", "unfenced", "plain"]) expect(await read(query)).toMatchObject({ kind: "miss" });
+    });
+
+    test("follows when the account is a key of another type", async () => {
+      const { store, invalidate, raw, keys, bucket } = await makeScene();
+      await invalidate({ position: { ...position, next: 5 } });
+      await raw.del(keys.state(bucket));
+      await raw.set(keys.state(bucket), "x");
+      expect(await store.heartbeat({ bucket, partitions: [position] })).toMatchObject({ applied: [undefined] });
+      const reply = await invalidate({ position: { ...position, previous: 5, next: 6 } });
+      expect(reply).toMatchObject({ kind: "applied", barrier: true });
+      expect(await store.heartbeat({ bucket, partitions: [position] })).toMatchObject({ applied: [6] });
+    });
+
     test("follows when the account of a partition that had progress is gone (H7), once", async () => {
       const { write, read, open, invalidate, raw, keys, bucket } = await makeScene();
       const event = { documents: [{ id: "x" }], position: { ...position, previous: 5, next: 6 } };

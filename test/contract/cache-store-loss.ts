@@ -43,6 +43,16 @@ export function describeLoss(makeScene: MakeScene): void {
       expect((await open()).clock).toBe(lease.clock + 1);
     });
 
+    test("that only lost its clock drops fences that the new one has not reached: no writer is kept out", async () => {
+      const { open, change, write, raw, keys, bucket, world } = await makeScene();
+      await change("a");
+      await raw.zrem(keys.fence(bucket), " clock");
+      world.now -= 1_000_000;
+      await open();
+      expect(await raw.zscore(keys.fence(bucket), "a")).toBeUndefined();
+      expect(await write("q", { sources: ["a"] })).toEqual({ kind: "written" });
+    });
+
     test("does not un-hide what its fences hid, though a foreign SADD lists it again (H24)", async () => {
       const { write, read, open, change, raw, keys, bucket, setOf, keyOf } = await makeScene();
       await write("q", { sources: ["a"] });

@@ -178,14 +178,25 @@ export function describeState(makeScene: MakeScene): void {
     });
 
     test("of many goes a bounded number at a time (I7)", async () => {
-      const { change, world, store, bucket } = await makeScene({ policy: { maxTtlMs: minute } });
+      const { change, world, store, bucket, raw, keys } = await makeScene({ policy: { maxTtlMs: minute } });
       for (const batch of [0, 1, 2]) {
         await change(...Array.from({ length: 500 }, (_, index) => `doc:${batch}:${index}`));
       }
       world.now += 2 * minute * micros;
+      const second = await raw.zscore(keys.fence(bucket), "doc:1:0");
       expect(await change("x")).toMatchObject({ pruned: 1_000 });
+      expect(await raw.zscore(keys.fence(bucket), " floor")).toBe(second);
       expect(await change("y")).toMatchObject({ pruned: 500 });
       expect(await store.heartbeat({ bucket, partitions: [] })).toMatchObject({ fences: 2, born: false });
+    });
+
+    test("of many by count goes a bounded number at a time (I7)", async () => {
+      const { change, open, bucket, raw, keys } = await makeScene({ policy: { maxFences: 10 } });
+      const { clock } = await open();
+      const surplus = Array.from({ length: 1_500 }, (_, index) => `doc:${index}`);
+      await Promise.all(surplus.map((id, index) => raw.zadd(keys.fence(bucket), id, clock - 1_500 + index)));
+      expect(await change("x")).toMatchObject({ pruned: 1_000 });
+      expect(await change("y")).toMatchObject({ pruned: 492 });
     });
   });
 
@@ -208,6 +219,16 @@ export function describeState(makeScene: MakeScene): void {
       expect(await store.attach({ bucket, ...partition, offset: 1 })).toEqual({ kind: "format" });
       expect(await store.drain({ drain: large, cursor: "0", count: 1 })).toMatchObject({ deleted: 0 });
       expect(await raw.keys()).toEqual(before);
+    });
+
+    test("are not taken for lost state, whatever else they lack", async () => {
+      const { raw, keys, bucket, open, store, invalidate } = await makeScene();
+      await open();
+      await raw.zadd(keys.fence(bucket), " format", 2);
+      await raw.zrem(keys.fence(bucket), " floor");
+      expect(await store.open({ bucket })).toEqual({ kind: "format" });
+      expect(await invalidate({ documents: [{ id: "a" }] })).toEqual({ kind: "format" });
+      expect(await raw.zscore(keys.fence(bucket), " format")).toBe(2);
     });
 
     test("are one entry's matter when only its lease is newer: a miss, and overwritten", async () => {

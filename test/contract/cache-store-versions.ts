@@ -87,6 +87,22 @@ export function describeVersions(makeScene: MakeScene): void {
       },
     );
 
+    test.each(["", "abc", "-1"])(
+      "that a foreign program set to %j is replaced as soon as someone opens",
+      async (text) => {
+        const { store, open, read, write, raw, keys, bucket } = await makeScene();
+        const counter = keys.versionCounters({ bucket })[0];
+        for (const mend of [() => open(), () => store.heartbeat({ bucket, partitions: [] })]) {
+          await open();
+          await raw.set(counter, text);
+          expect(await read("q")).toEqual({ kind: "lost" });
+          await mend();
+          expect(await raw.get(counter)).toMatch(/^\d{16}$/);
+          expect(await write("q")).toEqual({ kind: "written" });
+        }
+      },
+    );
+
     test("works with a foreign INCR", async () => {
       const { write, read, raw, keys, bucket } = await makeScene();
       await write("q");

@@ -17,7 +17,6 @@ import {
   type Snapshot,
   type StorePolicy,
 } from "@unstale/cache-core";
-// biome-ignore lint/correctness/noUndeclaredDependencies: cache-core's own client, in the version that cache-core has
 import { Redis } from "iovalkey";
 
 export { Redis };
