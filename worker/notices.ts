@@ -38,9 +38,9 @@ export function createNotices({ lifecycle, metrics, log, onFailed }: NoticesOpti
     joined: ({ partitions }) => {
       const owned = new Set(partitions.map(nameOf));
       for (const name of paused.keys()) if (!owned.has(name)) paused.delete(name);
-      for (const name of owned) if (!begun.has(name)) paused.set(name, "it is not known yet where it begins");
       lifecycle.met("kafka", `in the group with ${partitions.length} partitions`);
-      judgePaused();
+      // Where the new ones begin is asked next; if the answer is slow in coming, they are paused and say why.
+      if ([...owned].every((name) => begun.has(name))) judgePaused();
       log.info({ partitions: [...owned] }, "joined the group");
     },
     rebalancing: () => log.debug({}, "the group hands out its partitions anew"),
