@@ -1,3 +1,4 @@
+import { levelsOf } from "@unstale/cache-core";
 import { fieldOf, type Image, lists, textOf } from "./image.ts";
 import type { Machine } from "./machine.ts";
 import { judgeStoreStep } from "./oracle.ts";
@@ -9,6 +10,7 @@ import type {
   PublishStep,
   RawStep,
   Reply,
+  SourceStep,
   Step,
   StoreStep,
 } from "./step.ts";
@@ -43,7 +45,7 @@ export async function perform(
     case "raw":
       return performRaw(world, machine, { truth, image }, step);
     case "source":
-      return { reply: look(truth, step.document, step.lagging ?? false), truth };
+      return { reply: look(truth, step), truth };
     case "publish":
       return { reply: { change: truth.changes.length }, truth: publish(truth, step) };
     case "fetch":
@@ -145,10 +147,10 @@ function touching(changes: Truth["changes"], about: (name: string) => boolean): 
   );
 }
 
-/** Generations of namespaces are seen with every look at the source. */
-function look({ documents }: Truth, document: string, lagging: boolean): Record<string, number> {
-  const seen: Record<string, number> = {};
-  for (const name in documents) if (name.startsWith("@")) seen[name] = documents[name] ?? 0;
+/** Generations of the namespaces that the answer is in are seen with every look at the source. */
+function look({ documents }: Truth, { document, namespace, lagging }: SourceStep): Record<string, number> {
+  const scopes = ["", ...levelsOf(namespace)].map((level) => `@${level}`);
+  const seen = Object.fromEntries(scopes.map((name) => [name, documents[name] ?? 1]));
   seen[document] = Math.max(0, (documents[document] ?? 0) - (lagging ? 1 : 0));
   return seen;
 }

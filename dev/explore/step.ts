@@ -52,6 +52,8 @@ export type RawCommand =
 export interface SourceStep {
   readonly do: "source";
   readonly document: string;
+  /** Of the answer: its generations are seen as well. */
+  readonly namespace?: string | undefined;
   readonly lagging?: boolean;
 }
 
@@ -176,8 +178,8 @@ export function isUnavailable(reply: { readonly kind?: string } | object): reply
   return "kind" in reply && reply.kind === "unavailable";
 }
 
-export function* source(document: string, lagging = false): Generator<Step, Content, Reply> {
-  return (yield { do: "source", document, ...(lagging ? { lagging } : {}) }) as Content;
+export function* source(look: Omit<SourceStep, "do">): Generator<Step, Content, Reply> {
+  return (yield { do: "source", ...look }) as Content;
 }
 
 export function* raw(command: RawCommand): Generator<Step, unknown, Reply> {

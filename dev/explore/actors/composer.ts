@@ -28,7 +28,7 @@ export function compose(
     const answer = early ?? (yield* innerAnswer(inner));
     if (!answer) return;
     const content: Record<string, number> = { ...answer };
-    const own = yield* readSources(ownSources);
+    const own = yield* readSources({ ...outer, sources: ownSources });
     for (const name in own) content[name] ??= own[name] ?? 0;
     if (!kept) return;
     const sources = flaws.forgetsInnerSources ? ownSources : outer.sources;
@@ -40,7 +40,7 @@ export function compose(
 function* innerAnswer(question: Question): Work<Content | undefined> {
   const found = yield* lookUp(question, []);
   if (!found.lease) return found.content;
-  const content = yield* readSources(question.sources);
+  const content = yield* readSources(question);
   const reply = yield* commit(question, { content, lease: found.lease });
   void isUnavailable(reply);
   return content;

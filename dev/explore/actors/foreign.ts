@@ -28,7 +28,7 @@ export function foreignFill(question: Question, options: ForeignOptions): (memor
     if (!options.unversioned && typeof version !== "string") return;
     const key = options.keyOf(question, version === undefined ? [] : [String(version)]);
     if (options.listsOnly) return yield* list(question, options, key);
-    const content = yield* readSources(question.sources);
+    const content = yield* readSources(question);
     if (options.tagsFirst) yield* list(question, options, key);
     const fields = {
       query: question.query,

@@ -74,7 +74,7 @@ export function fill(question: Question, options: FillOptions = {}): (memory: Ac
     if (tries === 0) return;
     const found = yield* lookUp(question, versions);
     if (!found.lease) return;
-    const content = yield* readSources(question.sources, options.lagging);
+    const content = yield* readSources(question, options.lagging);
     const lease = yield* flawed(question, found.lease, options.flaws ?? {});
     if (!lease) return;
     const reply = yield* commit(question, { content, lease, options });
@@ -120,10 +120,10 @@ export function* commit(
 }
 
 /** One after the other. Generations of namespaces are as old as the first look. */
-export function* readSources(sources: readonly string[], lagging = false): Work<Content> {
+export function* readSources({ namespace, sources }: Question, lagging = false): Work<Content> {
   const content: Record<string, number> = {};
   for (const document of sources) {
-    const seen = yield* source(document, lagging);
+    const seen = yield* source({ document, namespace, lagging });
     for (const name in seen) content[name] ??= seen[name] ?? 0;
   }
   return content;
@@ -132,7 +132,7 @@ export function* readSources(sources: readonly string[], lagging = false): Work<
 /** `set` without a lease: nobody says under which versions the answer was computed, so the present ones are as good as any. */
 export function plainSet(question: Question, options: FillOptions = {}): (memory: ActorMemory) => Program {
   return function* program() {
-    const content = yield* readSources(question.sources);
+    const content = yield* readSources(question);
     let versions: readonly string[] = [];
     for (let tries = 0; tries < 3; tries += 1) {
       if (versions.length === 0) versions = (yield* open(question)).lease?.versions ?? [];

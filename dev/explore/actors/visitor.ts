@@ -42,7 +42,7 @@ export function flight(question: Question, flaws: FlightFlaws = {}): (memory: Ac
     const found = yield* lookUp(question, []);
     if (!found.lease) return;
     const early = yield* arrival();
-    const content = yield* readSources(question.sources);
+    const content = yield* readSources(question);
     const meanwhile = early ?? (yield* arrival());
     const reply = yield* commit(question, { content, lease: found.lease });
     const late = flaws.joinsLate ? yield* arrival() : undefined;

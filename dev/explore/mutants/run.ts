@@ -27,3 +27,7 @@ export async function tryMutant(mutant: Mutant, make: MakeMachine, limits: Limit
   await machine.close();
   return { mutant, failure, moves, planted };
 }
+
+export function convicted({ mutant, failure, planted }: Verdict): boolean {
+  return planted && failure !== undefined && mutant.breaks.includes(failure.violation.promise);
+}

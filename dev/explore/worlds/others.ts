@@ -29,7 +29,7 @@ export const foreigners: readonly World[] = [
     "a program of the plain schema lists an entry again, at the worst moment; two keys are evicted",
     {
       seeds: [counter],
-      prelude: started("w1"),
+      prelude: [...started("w1"), "p1", "p1", "p1", "p1"],
       actors: [
         producer("p1", q1),
         { name: "f1", program: foreignFill(q1, { ...foreign, listsOnly: true }) },
@@ -42,7 +42,7 @@ export const foreigners: readonly World[] = [
   ),
   world("foreign listing, failover", "the same, a replica is promoted", {
     seeds: [counter],
-    prelude: started("w1"),
+    prelude: [...started("w1"), "p1", "p1", "p1", "p1"],
     actors: [
       producer("p1", q1),
       { name: "f1", program: foreignFill(q1, { ...foreign, listsOnly: true }) },
@@ -135,7 +135,7 @@ export const foreigners: readonly World[] = [
           { name: "SET", key: "unstale:draining", text: "mine" },
         ]),
       },
-      edits("A", "A"),
+      edits("A"),
       serviceWorker("w1", { batch: 1 }),
     ],
   }),
@@ -147,8 +147,7 @@ export const foreigners: readonly World[] = [
       edits("A"),
       serviceWorker("w1"),
     ],
-    budgets: { heartbeat: 1, evict: 1 },
-    hazards: [eviction((key) => key !== "cache:version")],
+    budgets: { heartbeat: 1 },
   }),
 ];
 
@@ -178,7 +177,7 @@ export const writers: readonly World[] = [
     names: ["A", "B", "@"],
     questions: [q1, outer],
     prelude: started("w1"),
-    actors: [producer("p1", q1), { name: "c1", program: compose(outer, q1) }, edits("A", "A"), serviceWorker("w1")],
+    actors: [producer("p1", q1), { name: "c1", program: compose(outer, q1) }, edits("A"), serviceWorker("w1")],
   }),
   world("lagging source", "a source is read from a replica that lags behind; events and answers carry versions", {
     questions: [{ ...q1, versioned: true }],
@@ -199,7 +198,7 @@ export const writers: readonly World[] = [
       edits("A"),
       serviceWorker("w1", { buckets: 2 }),
     ],
-    budgets: { replicate: 1, failover: 1, heartbeat: 1 },
-    hazards: [replication, failover()],
+    budgets: { failover: 1, heartbeat: 1 },
+    hazards: [failover()],
   }),
 ];

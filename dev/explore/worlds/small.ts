@@ -15,11 +15,7 @@ export const small: readonly World[] = [
   }),
   world("crash", "the worker dies and begins anew; replies get lost on both sides", {
     prelude: started("w1"),
-    actors: [
-      producer("p1", q1, { tries: 2, lossy: true }),
-      edits("A", "A"),
-      serviceWorker("w1", { lossy: true, mortal: "restarts" }),
-    ],
+    actors: [producer("p1", q1, { lossy: true }), edits("A"), serviceWorker("w1", { lossy: true, mortal: "restarts" })],
     budgets: { crash: 1, lost: 1, heartbeat: 1 },
   }),
   world("zombie", "two workers believe that they own the partition", {
@@ -39,10 +35,11 @@ export const small: readonly World[] = [
   world("drains", "a dependency set is taken away and deleted step by step; the worker dies, replies get lost", {
     ...two,
     machine: { policy: { inlineLimit: 0 }, setMaxListpackEntries: 0 },
-    prelude: started("w1"),
+    prelude: [...started("w1"), "p1", "p1", "p1", "p1", "p2", "p2", "p2", "p2", "p2"],
     actors: [
       producer("p1", q1),
       producer("p2", q2),
+      producer("p3", q1),
       edits("A"),
       serviceWorker("w1", { lossy: true, mortal: "restarts", drainCount: 1 }),
     ],

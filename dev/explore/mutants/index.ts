@@ -1,0 +1,20 @@
+import type { Mutant } from "./mutant.ts";
+import { programMutants } from "./programs.ts";
+import type { Verdict } from "./run.ts";
+import { scriptMutants } from "./scripts.ts";
+
+export type { Mutant } from "./mutant.ts";
+export { programMutants } from "./programs.ts";
+export { convicted, tryMutant, type Verdict } from "./run.ts";
+export { scriptMutants } from "./scripts.ts";
+
+export const mutants: readonly Mutant[] = [...programMutants, ...scriptMutants];
+
+/** For docs/guarantees.md. */
+export function proofTable(verdicts: readonly Verdict[]): string {
+  const rows = verdicts.map(({ mutant, failure }) => {
+    const moves = (failure?.trace ?? []).map((label) => `\`${label}\``).join(" ");
+    return `| ${mutant.name} | ${mutant.hole ?? ""} | ${failure?.violation.promise ?? "none"} | ${failure?.trace.length ?? ""} | ${moves} |`;
+  });
+  return ["| mistake | hole | seen as | moves | trace |", "|---|---|---|---|---|", ...rows].join("\n");
+}
