@@ -79,7 +79,7 @@ end
 local named = {}
 for index = first_set, #KEYS do named[KEYS[index]] = true end
 local before = redis.pcall('HGET', KEYS[1], 'sources')
-for _, source in ipairs(type(before) == 'string' and parse(before) or {}) do
+for _, source in ipairs(type(before) == 'string' and before ~= ARGV[16] and parse(before) or {}) do
   local set = ARGV[12] .. source
   if not named[set] then redis.pcall('SREM', set, KEYS[1]) end
 end
@@ -107,9 +107,17 @@ redis.call('PEXPIRE', KEYS[1], ARGV[7])
 
 -- Dead members (entries that expired) leave the sets a few at a time, paid for by those who write (I8).
 local sampling = tonumber(ARGV[11])
+local samples, members = {}, {}
 for index = first_set, sampling > 0 and #KEYS or 0 do
-  for _, member in ipairs(redis.call('SRANDMEMBER', KEYS[index], sampling)) do
-    if redis.pcall('EXISTS', member) == 0 then redis.call('SREM', KEYS[index], member) end
+  samples[index] = redis.call('SRANDMEMBER', KEYS[index], sampling)
+  for _, member in ipairs(samples[index]) do members[#members + 1] = member end
+end
+-- Mostly all of them are there, which one EXISTS tells.
+if #members > 0 and redis.pcall('EXISTS', unpack(members)) ~= #members then
+  for index = first_set, #KEYS do
+    for _, member in ipairs(samples[index]) do
+      if redis.pcall('EXISTS', member) == 0 then redis.call('SREM', KEYS[index], member) end
+    end
   end
 end
 return { 'written' }

@@ -38,13 +38,14 @@ end
 local stamp = math.max(time, state.clock + 1)
 local scopes, documents, prefixes = tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
 local first_document = 19 + scopes
-local fences, versions = { text(stamp), ' clock' }, {}
+local stamp_text = text(stamp)
+local fences, versions = { stamp_text, ' clock' }, {}
 local ids = {}
 for index = 1, documents do
   local id, version = ARGV[first_document + 2 * (index - 1)], ARGV[first_document + 2 * index - 1]
   ids[index] = id
-  fences[#fences + 1] = text(stamp)
-  fences[#fences + 1] = id
+  fences[2 * index + 1] = stamp_text
+  fences[2 * index + 2] = id
   if version ~= '' then
     versions[#versions + 1] = version
     versions[#versions + 1] = id
@@ -60,21 +61,53 @@ if #versions > 0 then redis.call('ZADD', KEYS[2], 'GT', unpack(versions)) end
 
 local deleted, looked_at = 0, 0
 local inline, budget = tonumber(ARGV[11]), tonumber(ARGV[12])
-local id_prefix = text(state.birth) .. '.' .. text(state.replid) .. ':' .. text(stamp) .. ':'
+local id_prefix = text(state.birth) .. '.' .. text(state.replid) .. ':' .. stamp_text .. ':'
 local taken = {}
+
+-- Deletions are collected: one UNLINK for many documents.
+local sets, entries = {}, {}
+local function flush()
+  if #sets > 0 then redis.call('UNLINK', unpack(sets)) end
+  if #entries > 0 then deleted = deleted + redis.call('UNLINK', unpack(entries)) end
+  sets, entries = {}, {}
+end
+
+-- Members that begin alike are alike: what is_entry said of one holds for all of the same version.
+local entry_prefix, tag = ARGV[8], ARGV[9]
+local head_size, known_head = #entry_prefix + 7, nil
+local function collect(members)
+  for _, member in ipairs(members) do
+    local head = string.sub(member, 1, head_size)
+    if head == known_head then
+      entries[#entries + 1] = member
+    elseif is_entry(member, entry_prefix, tag) then
+      entries[#entries + 1] = member
+      if tag == '' and string.sub(head, -7) ~= 'version' then known_head = head end
+    end
+  end
+end
+
+-- Often nothing depends on any of the documents, or nobody writes under a prefix: one EXISTS instead of a look at each set.
+local present = {}
+for prefix = 1, documents > 0 and prefixes or 0 do
+  local keys = {}
+  for index = 1, documents do keys[index] = KEYS[5 + scopes + (index - 1) * prefixes + prefix] end
+  present[prefix] = redis.call('EXISTS', unpack(keys)) > 0
+end
+
 for index = 1, documents do
   for prefix = 1, prefixes do
     local set = KEYS[5 + scopes + (index - 1) * prefixes + prefix]
-    local size = redis.pcall('SCARD', set)
-    if type(size) == 'table' then
+    -- One member more than may be deleted at once tells that there are more; fewer are all of them.
+    local members = present[prefix] and redis.pcall('SRANDMEMBER', set, inline + 1) or {}
+    local size = #members
+    if members.err then
       redis.call('UNLINK', set)
     elseif size > 0 and size <= inline and looked_at + size <= budget then
-      local entries = { set }
-      for _, member in ipairs(redis.call('SMEMBERS', set)) do
-        if is_entry(member, ARGV[8], ARGV[9]) then entries[#entries + 1] = member end
-      end
-      deleted = deleted + redis.call('UNLINK', unpack(entries)) - 1
+      sets[#sets + 1] = set
+      collect(members)
       looked_at = looked_at + size
+      if #entries > 500 then flush() end
     elseif size > 0 then
       local token = id_prefix .. prefix
       local drain = ARGV[10] .. token .. ':' .. ids[index]
@@ -85,6 +118,7 @@ for index = 1, documents do
     end
   end
 end
+flush()
 
 -- Drains of these documents that are registered already belong to this call too, whoever started them (H11).
 local drains = {}
