@@ -9,8 +9,10 @@ export interface ReadyClient {
   call(command: string, ...args: (string | number)[]): Promise<unknown>;
   evalsha(sha: string, keys: number, ...args: string[]): Promise<unknown>;
   eval(script: string, keys: number, ...args: string[]): Promise<unknown>;
-  once(event: "ready", listener: () => void): unknown;
+  on(event: "ready", listener: () => void): unknown;
   removeListener(event: "ready", listener: () => void): unknown;
+  /** For clients that were made with `lazyConnect`. */
+  connect?(): Promise<unknown>;
   /** The socket, where the client shows one. */
   readonly stream?: Corkable | undefined;
 }
@@ -51,6 +53,7 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
   const { client, owned } = clientOf(options);
   const patience = new Patience(options.timeoutMs);
   const together = writeTogether(client);
+  const whenReady = readiness(client);
   let closed = false;
 
   /** Sends when the connection is ready. `mend` may know another way to a reply. */
@@ -77,11 +80,11 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
         });
       };
       const waiting = patience.begin(() => {
-        client.removeListener("ready", go);
+        whenReady.forget(go);
         reject(explain(new Error(`no answer within ${options.timeoutMs} ms`)));
       });
       if (client.status === "ready") go();
-      else client.once("ready", go);
+      else whenReady.begin(go);
     });
   };
 
@@ -101,6 +104,29 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
       if (closed) return;
       closed = true;
       owned?.disconnect();
+    },
+  };
+}
+
+/** Commands that wait for the connection share one listener: there may be hundreds of them. */
+function readiness(client: ReadyClient): { begin(go: () => void): void; forget(go: () => void): void } {
+  const waiting = new Set<() => void>();
+  const onReady = (): void => {
+    client.removeListener("ready", onReady);
+    const due = [...waiting];
+    waiting.clear();
+    for (const go of due) go();
+  };
+  return {
+    begin: (go) => {
+      if (waiting.size === 0) client.on("ready", onReady);
+      waiting.add(go);
+      // A client that connects lazily waits to be asked; its failure shows as no answer.
+      if (client.status === "wait") client.connect?.().catch(() => undefined);
+    },
+    forget: (go) => {
+      waiting.delete(go);
+      if (waiting.size === 0) client.removeListener("ready", onReady);
     },
   };
 }
