@@ -1,4 +1,3 @@
-import type { KafkaHandle } from "../dev/services/index.ts";
 import type { Table } from "./report.ts";
 import type { Server } from "./server.ts";
 
@@ -18,8 +17,8 @@ export interface Lab {
   pick<T>(full: T, smoke: T): T;
   /** A Valkey of its own, stopped when the bench ends. */
   valkey(): Promise<Server>;
-  /** One Kafka for all benches of the run. */
-  kafka(): Promise<KafkaHandle>;
+  /** Of one Kafka for all benches of the run. */
+  brokers(): Promise<readonly string[]>;
   /** The folder of the built programs, for benches that start processes. */
   readonly dist: string;
   say(line: string): void;

@@ -26,10 +26,7 @@ export const endToEnd: Bench = {
       { name: "raw consumption", run: () => rawConsumption(lab, server, lab.pick(200_000, 200)) },
       { name: "raw invalidation", run: () => rawInvalidation(server, lab.pick(20_000, 200)) },
       { name: "plain worker", run: () => plainWorker(lab, server, lab.pick(5_000, 100)) },
-      ...lab.pick([1, 2, 4], [1]).map((workers) => ({
-        name: `ours, ${workers}`,
-        run: () => ours(lab, { server, events, workers }),
-      })),
+      ...crews(lab).map((crew) => ({ name: nameOf(crew), run: () => ours(lab, { server, events, ...crew }) })),
     ];
     const said = contestants.map(({ name, run }) => ({
       name,
@@ -38,20 +35,35 @@ export const endToEnd: Bench = {
         return run();
       },
     }));
-    return [tableOf(await interleave(lab.pick(2, 1), said), lab.pick([1, 2, 4], [1]))];
+    return [tableOf(await interleave(lab.pick(2, 1), said), crews(lab))];
   },
 };
 
-interface Run {
-  readonly server: Server;
-  readonly events: number;
+interface Crew {
   readonly workers: number;
+  /** Of the slices; the default where absent. */
+  readonly sliceSize?: number;
 }
 
-async function ours(lab: Lab, { server, events, workers: count }: Run): Promise<Sample> {
+function crews(lab: Lab): readonly Crew[] {
+  const small = { workers: 1, sliceSize: 100 };
+  return lab.pick<readonly Crew[]>([{ workers: 1 }, { workers: 2 }, { workers: 4 }, small], [{ workers: 1 }]);
+}
+
+function nameOf({ workers, sliceSize }: Crew): string {
+  const slices = sliceSize === undefined ? "" : `, slices of ${sliceSize}`;
+  return `${workers} worker${workers === 1 ? "" : "s"}${slices}`;
+}
+
+interface Run extends Crew {
+  readonly server: Server;
+  readonly events: number;
+}
+
+async function ours(lab: Lab, { server, events, workers: count, sliceSize }: Run): Promise<Sample> {
   const wiring = await prepare(lab, server, events);
   const { admin } = server;
-  const workers = await Promise.all(Array.from({ length: count }, () => startWorker(lab, wiring)));
+  const workers = await Promise.all(Array.from({ length: count }, () => startWorker(lab, { ...wiring, sliceSize })));
   // The group has settled when each worker has its share.
   await until(
     async () => (await Promise.all(workers.map(({ http }) => owns(http)))).every(Boolean),
@@ -169,21 +181,21 @@ async function checkEmpty({ admin }: Server, contestant: string): Promise<void> 
   check(left === 0, `${contestant} left ${left} keys`);
 }
 
-function tableOf(results: Results, workers: readonly number[]): Table {
+function tableOf(results: Results, list: readonly Crew[]): Table {
   const rate = (name: string): string[] => [name, spread(results.of(name)), "–", "–", "–", "–"];
-  const rows = workers.map((count) => {
-    const name = `ours, ${count}`;
+  const rows = list.map((crew) => {
+    const name = nameOf(crew);
     const busy = (measure: string): string => share(results.of(name, measure));
     return [
-      `${count} worker${count === 1 ? "" : "s"}`,
+      name,
       spread(results.of(name)),
-      spread(results.ratio(name, "ours, 1")),
+      spread(results.ratio(name, "1 worker")),
       `${amount(results.of(name, "workerMicros").median)} / ${amount(results.of(name, "serverMicros").median)}`,
       busy("workersBusy"),
       busy("serverBusy"),
     ];
   });
-  const goal = (limit: string): string => share(results.ratio("ours, 1", limit));
+  const goal = (limit: string): string => share(results.ratio("1 worker", limit));
   return {
     title: `Events per second, fan-out ${fanOut}, ${partitions} partitions`,
     columns: [
@@ -196,7 +208,7 @@ function tableOf(results: Results, workers: readonly number[]): Table {
     ],
     rows: [...rows, rate("plain worker"), rate("raw consumption"), rate("raw invalidation")],
     notes: [
-      `One worker reaches ${goal("raw consumption")} of raw consumption (kafkajs, eachBatch, does nothing), ${goal("raw invalidation")} of raw invalidation (UNLINK of known keys, 100 documents at a time), and ${spread(results.ratio("ours, 1", "plain worker"))} times the plain worker (eachMessage).`,
+      `One worker reaches ${goal("raw consumption")} of raw consumption (kafkajs, eachBatch, does nothing), ${goal("raw invalidation")} of raw invalidation (UNLINK of known keys, 100 documents at a time), and ${spread(results.ratio("1 worker", "plain worker"))} times the plain worker (eachMessage).`,
       "Workers are processes. They have joined before the events are produced, and are paused meanwhile: timed is a backlog, from the first moment until all events are applied and no entry is left.",
       "100 % is one core. Broker, Valkey, workers and the bench share the machine's.",
     ],

@@ -23,8 +23,8 @@ export interface LabOptions {
   /** Where the built programs are: `dist`. */
   readonly dist: string;
   readonly progress: Progress;
-  /** A Kafka that is there already. */
-  readonly kafka?: () => Promise<KafkaHandle>;
+  /** Brokers of a Kafka that is there already. */
+  readonly brokers?: () => readonly string[];
 }
 
 export interface OpenLab {
@@ -34,14 +34,15 @@ export interface OpenLab {
   close(): Promise<void>;
 }
 
-export function openLab({ size, dist, progress, kafka: given }: LabOptions): OpenLab {
+export function openLab({ size, dist, progress, brokers: given }: LabOptions): OpenLab {
   const services = new Set<string>();
-  let broker: Promise<KafkaHandle> | undefined;
-  const kafka = async (): Promise<KafkaHandle> => {
-    broker ??= given?.() ?? processesFirst((env) => startKafka({ progress, env }));
-    const handle = await broker;
+  let started: Promise<KafkaHandle> | undefined;
+  const brokers = async (): Promise<readonly string[]> => {
+    if (given) return given();
+    started ??= processesFirst((env) => startKafka({ progress, env }));
+    const handle = await started;
     services.add(handle.chosen);
-    return handle;
+    return handle.brokers;
   };
 
   const run = async (bench: Bench): Promise<readonly Table[]> => {
@@ -56,7 +57,7 @@ export function openLab({ size, dist, progress, kafka: given }: LabOptions): Ope
         cleanups.push(() => server.close());
         return server;
       },
-      kafka,
+      brokers,
       dist,
       say: (line) => progress(`${bench.name}: ${line}`, { transient: true }),
       onEnd: (cleanup) => void cleanups.push(cleanup),
@@ -74,7 +75,7 @@ export function openLab({ size, dist, progress, kafka: given }: LabOptions): Ope
       return [...services];
     },
     close: async () => {
-      if (given === undefined) await (await broker)?.stop();
+      await (await started)?.stop();
     },
   };
 }

@@ -21,6 +21,8 @@ export interface Wiring {
   readonly topic: string;
   readonly groupId: string;
   readonly valkeyUrl: string;
+  /** Records that are worked on together; the worker's default where absent. */
+  readonly sliceSize?: number | undefined;
 }
 
 /** `unstale run` as it ships, in a process of its own; resolves when it is ready. */
@@ -33,13 +35,18 @@ export async function startWorker(lab: Lab, wiring: Wiring): Promise<WorkerProce
     UNSTALE_KAFKA_GROUP_ID: wiring.groupId,
     UNSTALE_VALKEY_URL: wiring.valkeyUrl,
     UNSTALE_HTTP_PORT: String(port),
-    // Whatever the caller's environment says of telemetry.
+    ...(wiring.sliceSize === undefined ? {} : { UNSTALE_SLICE_SIZE: String(wiring.sliceSize) }),
     OTEL_TRACES_EXPORTER: "none",
     OTEL_METRICS_EXPORTER: "none",
     OTEL_LOGS_EXPORTER: "none",
   };
   const program = join(lab.dist, "worker", "main.js");
-  const variables = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  // What else the caller's environment says to a worker is not meant for this one.
+  const foreign = Object.keys(process.env).filter((name) => /^(UNSTALE|OTEL)_/.test(name));
+  const variables = [
+    ...foreign.flatMap((name) => ["-u", name]),
+    ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+  ];
   const flags = (process.env.UNSTALE_BENCH_WORKER_FLAGS ?? "").split(" ").filter((flag) => flag !== "");
   const worker = await OwnedProcess.start({
     name: "unstale run",

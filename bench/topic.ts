@@ -13,7 +13,7 @@ export interface Topic {
 }
 
 export async function createTopic(lab: Lab, partitions: number): Promise<Topic> {
-  const { brokers } = await lab.kafka();
+  const brokers = await lab.brokers();
   const name = `bench-${randomBytes(4).toString("hex")}`;
   const kafka = new Kafka({ clientId: "bench", brokers: [...brokers], logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
