@@ -305,25 +305,19 @@ const ofChanges: readonly Mutant[] = [
       actors: [producer("p1", inDocs), edits("@docs"), serviceWorker("w1", { flaws: { doesNotSweep: true } })],
     },
   ),
-  mutant("an event sets no fence", ["I2"], [["  fences[#fences + 1] = text(stamp)\n  fences[#fences + 1] = id\n", ""]]),
+  mutant("an event sets no fence", ["I2"], [["fences[2 * index + 2] = id", "fences[2 * index + 2] = ' clock'"]]),
   mutant(
     "an event sets its fences one tick too low",
     ["I2"],
-    [
-      [
-        "  fences[#fences + 1] = text(stamp)\n  fences[#fences + 1] = id\n",
-        "  fences[#fences + 1] = text(stamp - 1)\n  fences[#fences + 1] = id\n",
-      ],
-    ],
+    [["fences[2 * index + 1] = stamp_text", "fences[2 * index + 1] = text(stamp - 1)"]],
   ),
   mutant(
-    "a foreign key in place of a dependency set stops the batch",
-    ["reply"],
-    [["if type(size) == 'table' then", "if false then"]],
+    "a foreign key in place of a dependency set is left where it is",
+    ["live", "reply"],
+    [["if members.err then", "if false then"]],
     {
       hole: "H14",
-      prelude: filled,
-      end: "unfilled",
+      prelude: [...filled, "f1"],
       actors: [
         producer("p1", q1),
         { name: "f1", program: meddler([{ name: "SET", key: "doc_deps:A", text: "mine" }]) },
