@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AssignedPartition } from "../../../consumers/change-source.ts";
+import { latch, until } from "../../support/latch.ts";
 import { appliedIn, createScene, documents, entry, place, type Scene, slice } from "./scene.ts";
 
 function assigned(given: { committed?: number; low?: number; end?: number }): AssignedPartition {
@@ -114,6 +115,23 @@ describe("a gap in the log", () => {
       "down",
     );
     expect(scene.positions.get(place)?.offset).toBe(10);
+  });
+
+  test("H21: waits for the scan where the plain schema is written, before the position says that it was answered", async () => {
+    const scene = createScene();
+    await scene.memory.attach({ bucket: 0, ...place, offset: 10 });
+    scene.positions.begin(place, 10);
+    const scanned = latch();
+    scene.store.intercept("sweep", async (proceed) => {
+      await scanned.opened;
+      return proceed();
+    });
+    const answered = scene.assignment.onGap({ partition: place, from: 10n, to: 20n, cause: "retention" });
+    await until(() => scene.store.count("sweep") > 0);
+    expect(await appliedIn(scene.memory)).toBe(10);
+    scanned.open();
+    await answered;
+    expect(await appliedIn(scene.memory)).toBe(20);
   });
 
   test("does not wait for the scan where nobody writes the plain schema", async () => {
