@@ -9,7 +9,7 @@ export interface ReadyClient {
   call(command: string, ...args: (string | number)[]): Promise<unknown>;
   evalsha(sha: string, keys: number, ...args: string[]): Promise<unknown>;
   eval(script: string, keys: number, ...args: string[]): Promise<unknown>;
-  on(event: "ready", listener: () => void): unknown;
+  once(event: "ready", listener: () => void): unknown;
   removeListener(event: "ready", listener: () => void): unknown;
   /** For clients that were made with `lazyConnect`. */
   connect?(): Promise<unknown>;
@@ -112,14 +112,13 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
 function readiness(client: ReadyClient): { begin(go: () => void): void; forget(go: () => void): void } {
   const waiting = new Set<() => void>();
   const onReady = (): void => {
-    client.removeListener("ready", onReady);
     const due = [...waiting];
     waiting.clear();
     for (const go of due) go();
   };
   return {
     begin: (go) => {
-      if (waiting.size === 0) client.on("ready", onReady);
+      if (waiting.size === 0) client.once("ready", onReady);
       waiting.add(go);
       // A client that connects lazily waits to be asked; its failure shows as no answer.
       if (client.status === "wait") client.connect?.().catch(() => undefined);

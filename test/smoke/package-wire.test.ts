@@ -3,7 +3,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { afterEach, expect, test } from "@jest/globals";
 import { createValkeyStore, SmartCache } from "@unstale/cache-core";
-// biome-ignore lint/correctness/noUndeclaredDependencies: the client of cache-core, whose package declares it
 import { Redis } from "iovalkey";
 import { describeWith, ownValkey } from "../support/services.ts";
 

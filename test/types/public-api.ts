@@ -8,7 +8,6 @@ import {
   type SmartCache,
   type SmartCacheOptions,
 } from "@unstale/cache-core";
-// biome-ignore lint/correctness/noUndeclaredDependencies: a dependency of the workspace whose types are looked at here
 import { Cluster, Redis } from "iovalkey";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
