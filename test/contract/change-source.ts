@@ -156,7 +156,7 @@ export function changeSourceContract(name: string, open: () => Promise<SourceSce
 
     test("a rewind delivers again from its offset", async () => {
       const { handlers, send } = await started({
-        onSlice: (slice, attempt) => (attempt === 2 ? { kind: "rewind", offset: 0n } : applied),
+        onSlice: (_, attempt) => (attempt === 2 ? { kind: "rewind", offset: 0n } : applied),
       });
       await send(event("a"));
       await handlers.until(() => handlers.committed() === 1n);
