@@ -13,8 +13,19 @@ export const mutants: readonly Mutant[] = [...programMutants, ...scriptMutants];
 /** For docs/guarantees.md. */
 export function proofTable(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ mutant, failure }) => {
-    const moves = (failure?.trace ?? []).map((label) => `\`${label}\``).join(" ");
+    const moves = abridged(failure?.trace ?? []);
     return `| ${mutant.name} | ${mutant.hole ?? ""} | ${failure?.violation.promise ?? "none"} | ${failure?.trace.length ?? ""} | ${moves} |`;
   });
   return ["| mistake | hole | seen as | moves | trace |", "|---|---|---|---|---|", ...rows].join("\n");
+}
+
+/** Moves that are made again and again are told once. */
+function abridged(trace: readonly string[]): string {
+  const runs: { label: string; times: number }[] = [];
+  for (const label of trace) {
+    const last = runs.at(-1);
+    if (last?.label === label) last.times += 1;
+    else runs.push({ label, times: 1 });
+  }
+  return runs.map(({ label, times }) => (times === 1 ? `\`${label}\`` : `\`${label}\` ×${times}`)).join(", ");
 }

@@ -115,7 +115,10 @@ const ofCommit: readonly Mutant[] = [
   mutant(
     "commit removes the living from dependency sets",
     ["I3"],
-    [["redis.pcall('EXISTS', member) == 0", "redis.pcall('EXISTS', member) == 1"]],
+    [
+      ["~= #members then", "== #members then"],
+      ["redis.pcall('EXISTS', member) == 0", "redis.pcall('EXISTS', member) == 1"],
+    ],
   ),
 ];
 
