@@ -50,7 +50,7 @@ export interface ValkeyConnection {
 }
 
 export function connect(options: ConnectionOptions): ValkeyConnection {
-  const { client, owned } = clientOf(options);
+  const { client, owned, trouble } = clientOf(options);
   const patience = new Patience(options.timeoutMs);
   const together = writeTogether(client);
   const whenReady = readiness(client);
@@ -61,7 +61,7 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
     send: () => Promise<unknown>,
     mend?: (error: unknown) => Promise<unknown> | undefined,
   ): Promise<unknown> => {
-    if (closed) return Promise.reject(cacheError("UNSTALE_CLOSED", "The cache was closed; make a new one."));
+    if (closed) return Promise.reject(afterClose());
     return new Promise((resolve, reject) => {
       const end = (value: unknown): void => {
         patience.end(waiting);
@@ -81,7 +81,7 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
       };
       const waiting = patience.begin(() => {
         whenReady.forget(go);
-        reject(explain(new Error(`no answer within ${options.timeoutMs} ms`)));
+        reject(closed ? afterClose() : explain(new Error(`no answer within ${options.timeoutMs} ms${trouble()}`)));
       });
       if (client.status === "ready") go();
       else whenReady.begin(go);
@@ -104,6 +104,7 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
       if (closed) return;
       closed = true;
       owned?.disconnect();
+      patience.expireAll();
     },
   };
 }
@@ -130,7 +131,14 @@ function readiness(client: ReadyClient): { begin(go: () => void): void; forget(g
   };
 }
 
-function clientOf({ valkey, onError }: ConnectionOptions): { client: ReadyClient; owned?: Redis } {
+interface Client {
+  readonly client: ReadyClient;
+  readonly owned?: Redis;
+  /** Why the connection is not ready, where it said so: a refused password looks like silence otherwise. */
+  readonly trouble: () => string;
+}
+
+function clientOf({ valkey, onError }: ConnectionOptions): Client {
   if (isReadyClient(valkey)) {
     if (valkey.options?.keyPrefix) {
       throw cacheError(
@@ -139,7 +147,7 @@ function clientOf({ valkey, onError }: ConnectionOptions): { client: ReadyClient
           `${JSON.stringify(valkey.options.keyPrefix)}. Use the option entryPrefix instead.`,
       );
     }
-    return { client: valkey };
+    return { client: valkey, trouble: () => "" };
   }
   const common: RedisOptions = {
     enableOfflineQueue: false,
@@ -147,14 +155,24 @@ function clientOf({ valkey, onError }: ConnectionOptions): { client: ReadyClient
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: null,
     connectTimeout: 5_000,
+    // A connection that does not hang up by itself must not hold a program up.
+    disconnectTimeout: 500,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 5), 1_000),
     // A primary that became a replica answers READONLY: find the new one.
     reconnectOnError: (error) => error.message.startsWith("READONLY"),
   };
   const owned = typeof valkey === "string" ? new Redis(checkUrl(valkey), common) : new Redis({ ...common, ...valkey });
-  owned.on("error", (error: Error) => onError?.(error));
+  let last: Error | undefined;
+  owned.on("error", (error: Error) => {
+    last = error;
+    onError?.(error);
+  });
+  owned.on("ready", () => {
+    last = undefined;
+  });
+  const trouble = (): string => (last?.message ? `; the connection says: ${last.message}` : "");
   // iovalkey's overloads say the same in more ways than this port needs.
-  return { client: owned as unknown as ReadyClient, owned };
+  return { client: owned as unknown as ReadyClient, owned, trouble };
 }
 
 function isReadyClient(valkey: ValkeyTarget): valkey is ReadyClient {
@@ -169,6 +187,10 @@ function checkUrl(text: string): string {
     `valkey: expected a URL such as "redis://127.0.0.1:6379" (or valkey://, rediss://, valkeys://); got ` +
       `${JSON.stringify(text.replace(/\/\/[^@/]*@/, "//[redacted]@"))}.`,
   );
+}
+
+function afterClose(): UnstaleError {
+  return cacheError("UNSTALE_CLOSED", "The cache was closed; make a new one.");
 }
 
 interface Waiting {
@@ -201,6 +223,14 @@ class Patience {
 
   end(waiting: Waiting): void {
     waiting.expire = undefined;
+    this.#forgetEnded();
+  }
+
+  expireAll(): void {
+    for (const waiting of this.#queue.slice(this.#oldest)) {
+      waiting.expire?.();
+      waiting.expire = undefined;
+    }
     this.#forgetEnded();
   }
 
@@ -261,7 +291,7 @@ const passing =
 /** A reply that waiting can mend is `UNSTALE_VALKEY_UNAVAILABLE`, as is no reply; any other is `UNSTALE_VALKEY_REFUSED`. */
 function explain(error: unknown): UnstaleError {
   if (isUnstaleError(error)) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
   const isReply = error instanceof Error && error.name === "ReplyError";
   if (!isReply || passing.test(message)) {
     return cacheError("UNSTALE_VALKEY_UNAVAILABLE", `Valkey cannot be used right now: ${message}.`, {

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "@jest/globals";
-import { SmartCache } from "@unstale/cache-core";
+import { createValkeyStore, SmartCache } from "@unstale/cache-core";
 import { Redis } from "iovalkey";
 import { describeWith, ownValkey } from "../support/services.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -46,6 +46,23 @@ describeWith(["valkey"], "where Valkey is", () => {
   test("a client with a key prefix is refused: the prefix would not reach into dependency sets", async () => {
     const client = new Redis({ lazyConnect: true, keyPrefix: "shop:" });
     expect(() => cacheOn(client)).toThrow(/without keyPrefix is expected .* got keyPrefix "shop:"/);
+  });
+
+  test("a wrong password is named where a call fails for it", async () => {
+    const { url } = await ownValkey({ config: ["requirepass right"] });
+    const store = createValkeyStore({ valkey: url.replace(/\/\/(.*@)?/, "//:wrong@"), timeoutMs: 500 });
+    closing.push(() => store.close());
+    await expect(store.serverInfo()).rejects.toMatchObject({
+      code: "UNSTALE_VALKEY_UNAVAILABLE",
+      message: expect.stringMatching(/WRONGPASS|without any password configured/),
+    });
+  });
+
+  test("a call that waits for the connection ends when the store is closed", async () => {
+    const store = createValkeyStore({ valkey: "redis://127.0.0.1:1", timeoutMs: 60_000 });
+    const waiting = expect(store.serverInfo()).rejects.toMatchObject({ code: "UNSTALE_CLOSED" });
+    await store.close();
+    await waiting;
   });
 
   test("hundreds of first look-ups wait together, without a warning", async () => {
