@@ -64,7 +64,7 @@ export async function watchFolder(options: WatchFolderOptions): Promise<{ close(
 
   async function watchSubfolders(): Promise<void> {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-    const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => join(entry.path, entry.name));
+    const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
     for (const path of [folder, ...folders]) {
       if (closed || watchers.has(path)) continue;
       const watcher = watch(path, () => lookAfter(quietMs));
