@@ -24,5 +24,6 @@ export default {
       globalSetup: "<rootDir>/test/support/services-setup.ts",
       globalTeardown: "<rootDir>/test/support/services-teardown.ts",
     }),
+    project("interleaving", ["interleaving"]),
   ],
 };
