@@ -2,6 +2,7 @@ import { afterEach, expect, jest, test } from "@jest/globals";
 import { type KafkaScene, type KafkaSceneOptions, openKafkaScene } from "../support/kafka-scene.ts";
 import { RecordingHandlers } from "../support/recording-handlers.ts";
 import { describeWith, ownKafka } from "../support/services.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 jest.setTimeout(60_000);
 
@@ -87,13 +88,18 @@ describeWith(["kafka"], "a Kafka that is not as it should be", () => {
   test("stopped while it is down, the source stops in bounded time", async () => {
     const kafka = await ownKafka();
     const scene = await open({ brokers: kafka.brokers });
-    const { handlers, source } = await scene.started();
+    const said: string[] = [];
+    const note = (_: object, message: string): number => said.push(message);
+    const log = { debug: note, info: note, warn: note, error: note };
+    const { handlers, source } = await scene.started({}, { log });
     await scene.send([event("a")]);
     await handlers.until(() => handlers.committed() === 1n);
     await kafka.kill();
     const before = Date.now();
     await source.stop({ drainMs: 1_000 });
     expect(Date.now() - before).toBeLessThan(25_000);
+    // kafkajs goes through its retries without a socket; nothing of it must outlive this test.
+    await waitFor(() => said.includes("Stopped"), 60_000);
     await kafka.restart();
   }, 120_000);
 });
