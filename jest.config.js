@@ -18,6 +18,8 @@ const project = (displayName, folders, extra = {}) => ({
 });
 
 export default {
+  // Integration tests wait more than they work.
+  maxWorkers: 2,
   projects: [
     project("unit", ["unit", "contract", "property", "docs"]),
     project("integration", ["integration", "smoke"], {
