@@ -62,7 +62,8 @@ try {
   const trace = /traceparent:00-([0-9a-f]{32})-/.exec(records)?.[1];
   if (trace === undefined) throw new Error(`Expected a traceparent in: ${records}`);
   await until(`trace ${trace} at the collector`, () => logs("collector").includes(trace));
-  fact("compose: the edit's trace", "continued by the worker");
+  await until(`trace ${trace} in the worker's log`, () => logs("worker").includes(trace));
+  fact("compose: the edit's trace", "continued by the worker, in its log too");
 
   compose("exec", "-T", "worker", "node", "dist/worker/main.js", "doctor");
   compose("up", "--detach", "--wait", "--no-recreate", "--no-deps", "--scale", "worker=3", "worker");

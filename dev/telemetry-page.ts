@@ -91,6 +91,6 @@ pushed. Document ids stand on spans only, never on metrics; keys, queries and an
 ## Logs
 
 JSON lines on standard output (pretty on a terminal), the facts first and one sentence in \`msg\`. A healthy worker says nothing after its
-start. \`topic\`, \`partition\`, \`offset\` mean the same everywhere; \`err\` has \`code\` and \`message\`, and a \`stack\` only for errors that nobody
+start; at \`UNSTALE_LOG_LEVEL=debug\` a line for each slice, by which an edit's trace is found in the log. \`topic\`, \`partition\`, \`offset\` mean the same everywhere; \`err\` has \`code\` and \`message\`, and a \`stack\` only for errors that nobody
 expected; \`trace_id\` and \`span_id\` name the span that was active. Secrets are never written.
 `;

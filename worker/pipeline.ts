@@ -99,6 +99,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       metrics.add("barriers", { topic, reason: "lost" });
       log.error({ ...place(slice) }, "Valkey does not know this partition any more; everything was invalidated");
     }
+    const facts = { documents: changes.documents.length, deleted: reply.deleted, drains: reply.drains };
+    log.debug({ ...place(slice), ...facts }, "slice applied");
     tracing.drain(reply.drains, reply.settled);
     const settled = reply.settled.then(({ deleted }) => metrics.add("entriesDeleted", { phase: "drain" }, deleted));
     return { kind: "applied", settled };
