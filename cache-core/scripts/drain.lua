@@ -22,6 +22,9 @@ birth, origin, stamp = tonumber(birth), tonumber(origin), tonumber(stamp)
 local function younger(member)
   local lease = redis.pcall('HGET', member, 'lease')
   if type(lease) ~= 'string' then return false end
+  -- Nearly all of them are older, which the first number tells.
+  local first = tonumber((string.match(lease, '^%d+:(%d+):')))
+  if not first or first < stamp then return false end
   local clock, lease_birth, lease_replid = string.match(lease, '^%d+:(%d+):(%d+):(%d+):')
   return tonumber(lease_birth) == birth and tonumber(lease_replid) == origin and tonumber(clock) >= stamp
 end
