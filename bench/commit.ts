@@ -65,7 +65,7 @@ async function measure(lab: Lab, { server, store, peers, callers, sources: count
     name,
     run: () => closedLoop({ admin, callers, ms, operation: (index) => write(index % entries) }),
   });
-  const results = await interleave(lab.pick(5, 1), [
+  const results = await interleave(lab.pick(3, 1), [
     contestant("store", (at) => commitOne(store, snapshot, { query: queries[at] ?? "", sources: all[at] ?? [] })),
     contestant("cache", async (at) => {
       const result = await cache.set(queries[at] ?? "", response, { sources: all[at], lease: leases[at] });

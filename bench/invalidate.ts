@@ -39,8 +39,8 @@ interface Cell {
 
 async function measure(lab: Lab, cell: Cell): Promise<string[]> {
   const { server, store, fanOut, batch } = cell;
-  const most = fanOut === 100 ? 1_000 : fanOut === 10 ? 3_000 : 10_000;
-  const documents = lab.pick(batch === 1 ? Math.min(most, 2_000) : most, 9);
+  const most = fanOut === 100 ? 500 : fanOut === 10 ? 2_000 : 5_000;
+  const documents = lab.pick(batch === 1 ? Math.min(most, 500) : most, 9);
   const client = server.client();
   const ids = Array.from({ length: documents }, (_, number) => shelfDocument(name, number));
   const contestants: Contestant[] = [];
@@ -60,7 +60,7 @@ async function measure(lab: Lab, cell: Cell): Promise<string[]> {
   add("plain pipelined", documents, async () => {
     for (const chunk of chunksOf(ids, batch)) await plainInvalidateBatch(client, chunk);
   });
-  const few = Math.min(documents, lab.pick(500, 3));
+  const few = Math.min(documents, lab.pick(300, 3));
   add("plain", few, () => plainInvalidate(client, ids.slice(0, few)));
   const results = await interleave(lab.pick(3, 1), contestants);
   client.disconnect();

@@ -22,7 +22,7 @@ export async function plainWrite(client: Redis, { key, query, response, sources 
 export async function plainInvalidate(client: Redis, documents: readonly string[]): Promise<void> {
   for (const id of documents) {
     const keys = await client.smembers(`doc_deps:${id}`);
-    if (keys.length > 0) await client.del(...keys);
+    if (keys.length > 0) await client.del(keys);
     await client.del(`doc_deps:${id}`);
   }
 }

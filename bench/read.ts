@@ -107,7 +107,7 @@ async function measure(
   const hit = (found: unknown): void => {
     if (!found) throw new Error("A miss in a bench of hits.");
   };
-  const results = await interleave(lab.pick(5, 1), [
+  const results = await interleave(lab.pick(3, 1), [
     contestant("store", async (at) =>
       hit((await store.read({ bucket: 0, query: queries[at] ?? "", versions })).kind === "hit"),
     ),
@@ -130,7 +130,7 @@ async function core(lab: Lab, { server, store, bytes, sources, versions }: Scene
   const reads = await recordedReads(server, store, versions);
   const { admin, port } = server;
   const ms = lab.pick(600, 30);
-  const results = await interleave(lab.pick(5, 1), [
+  const results = await interleave(lab.pick(3, 1), [
     { name: "read", run: () => saturate({ admin, port, commands: reads, ms, connections: 4, depth: 16 }) },
     { name: "HGETALL", run: () => saturate({ admin, port, commands: hgetall, ms, connections: 4, depth: 16 }) },
   ]);
