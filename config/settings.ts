@@ -186,8 +186,8 @@ export const settings = {
     env: "UNSTALE_SLICE_SIZE",
     path: "kafka.sliceSize",
     type: integer({ min: 1, max: 5_000 }),
-    default: 500,
-    doc: "Most records of a partition that are worked on, and committed, together.",
+    default: 100,
+    doc: "Most changes of a partition that are worked on together. More than about 1,000 entries in a slice are deleted in slower steps.",
   }),
   sliceTimeoutMs: setting({
     env: "UNSTALE_SLICE_TIMEOUT",
