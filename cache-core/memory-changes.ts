@@ -274,7 +274,7 @@ export function attach(parts: MemoryParts, request: AttachRequest): AttachReply 
   if (begun === "format") return { kind: "format" };
   const { state } = begun;
   const previous = appliedOf(parts, bucket, keys.appliedField(request));
-  const barrier = previous !== undefined && previous > offset;
+  const barrier = request.barrier !== false && previous !== undefined && previous > offset;
   if (barrier) {
     const stamp = Math.max(time, state.clock + 1);
     keyspace.zadd(keys.fence(bucket), { " clock": stamp, " floor": stamp });

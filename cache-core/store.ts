@@ -261,6 +261,8 @@ export type HeartbeatReply =
 export interface AttachRequest extends TopicPartition {
   readonly bucket: Bucket;
   readonly offset: number;
+  /** False: the caller has made unservable what the lost events may have changed, which is less than everything. */
+  readonly barrier?: boolean | undefined;
 }
 
 export type AttachReply =

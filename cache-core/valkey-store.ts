@@ -272,7 +272,14 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
       const reply = await connection.run(
         scripts.attach,
         [keys.fence(bucket), keys.documentVersions(bucket), keys.state(bucket), globalCounter(bucket)],
-        [time(), replicationId(), nonce(), keys.appliedField(request), request.offset],
+        [
+          time(),
+          replicationId(),
+          nonce(),
+          keys.appliedField(request),
+          request.offset,
+          request.barrier === false ? 1 : 0,
+        ],
       );
       return parseAttach(reply);
     },

@@ -8,4 +8,4 @@ export { describeProblems, type Problem } from "./problem.ts";
 export { Secret } from "./secret.ts";
 export { type Config, type SettingKey, settings } from "./settings.ts";
 export { type ShownSetting, showConfig } from "./shown.ts";
-export type { TopicSetting } from "./topics.ts";
+export type { OnGap, TopicSetting } from "./topics.ts";

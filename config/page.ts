@@ -49,6 +49,8 @@ const tail = `
           format: json
           id: "{type}:{id}"
           wide: true
+          feeds: [docs, faqs:billing]
+          onGap: invalidate
       ssl:
         enabled: true
       sasl:
@@ -62,5 +64,8 @@ const tail = `
       host: 0.0.0.0
 
 A topic is a name, or a mapping: \`format\` says how its records are written (\`json\`), \`id\` builds the document id from fields of
-the event, \`wide: true\` lets its events invalidate a namespace or everything.
+the event, \`wide: true\` lets its events invalidate a namespace or everything. \`feeds\` names the namespaces that hold every entry which
+the topic's events can make stale; when events of it were lost in the log (retention, a topic made anew, offsets of the group gone), these are
+invalidated, and everything where none is named. \`onGap: alert-only\` invalidates nothing then: entries may stay stale until their TTL. What
+Valkey itself forgot always invalidates everything. See operations.md.
 `;

@@ -10,13 +10,24 @@ export interface TopicSetting {
   readonly id?: string;
   /** Whether its events may invalidate a namespace or everything. */
   readonly wide: boolean;
+  /** Namespaces that hold every entry which its events can make stale; absent: any entry. */
+  readonly feeds?: readonly [string, ...string[]];
+  /** What to do when events were lost in the log before the worker saw them. */
+  readonly onGap: OnGap;
 }
+
+/** `invalidate`: what the topic feeds, everything where that is not said. `alert-only`: nothing but a log line and a metric. */
+export const onGapChoices = ["invalidate", "alert-only"] as const;
+export type OnGap = (typeof onGapChoices)[number];
 
 /** Shorter than Kafka allows, so that there is room for the dead-letter topic `<name>.dlq`, which itself is not read from. */
 const topicName = z
   .string()
   .regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,245}$/)
   .refine((name) => !name.endsWith(".dlq"));
+
+/** Levels joined by colons. The library refuses a few more, which the worker finds at its start. */
+const namespace = z.string().regex(/^[^\s:*?[\]{}\\]+(?::[^\s:*?[\]{}\\]+)*$/);
 
 /** One topic, written out. */
 export const topic = z
@@ -29,10 +40,19 @@ export const topic = z
       .refine((template) => template.includes("{id}"))
       .optional(),
     wide: z.boolean().default(false),
+    feeds: z.array(namespace).nonempty().optional(),
+    onGap: z.enum(onGapChoices).default("invalidate"),
   })
   .transform(
-    ({ name, format, id, wide }): TopicSetting =>
-      Object.freeze({ name, format, wide, ...(id === undefined ? {} : { id }) }),
+    ({ name, format, id, wide, feeds, onGap }): TopicSetting =>
+      Object.freeze({
+        name,
+        format,
+        wide,
+        onGap,
+        ...(id === undefined ? {} : { id }),
+        ...(feeds === undefined ? {} : { feeds: Object.freeze(feeds) as readonly [string, ...string[]] }),
+      }),
   );
 
 const names = z.string().transform((text, context): unknown[] => {
@@ -46,10 +66,10 @@ const names = z.string().transform((text, context): unknown[] => {
   }
 });
 
-/** In text names separated by commas, or a JSON list; in YAML a list of names and of `{name, format, id?, wide?}`. */
+/** In text names separated by commas, or a JSON list; in YAML a list of names and of mappings. */
 export const topics: SettingType<readonly [TopicSetting, ...TopicSetting[]]> = {
   expected:
-    'topic names (none that ends in .dlq), or a list of {name, format: "json", id?: "{type}:{id}", wide?: true or false}, each name once',
+    'topic names (none that ends in .dlq), or a list of {name, format: "json", id?: "{type}:{id}", wide?: true or false, feeds?: ["docs:technical"], onGap?: "invalidate" or "alert-only"}, each name once',
   schema: z
     .union([names, z.array(z.unknown())])
     .transform((items) => items.map((item) => (typeof item === "string" ? { name: item } : item)))

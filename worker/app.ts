@@ -10,6 +10,7 @@ import { createAssignment } from "./assignment.ts";
 import type { ConnectionProblem } from "./connection-problem.ts";
 import type { Deployment } from "./deployment.ts";
 import { reasonOf } from "./errors.ts";
+import { createGapPolicies } from "./gap-policy.ts";
 import { observeGauges } from "./gauges.ts";
 import { createHealthServer } from "./health.ts";
 import { createHeartbeat } from "./heartbeat.ts";
@@ -87,7 +88,8 @@ export function createApp(options: AppOptions): App {
 
   const positions = createPositions();
   const shared = { store, invalidator, buckets, positions, metrics: workerMetrics, clock, log };
-  const widening = createWidening({ ...shared, foreignWriters });
+  const reachOf = createGapPolicies(config.kafkaTopics);
+  const widening = createWidening({ ...shared, reachOf, foreignWriters });
   const pipeline = createPipeline({ ...shared, tracing, random });
   const assignment = createAssignment({ ...shared, pipeline, widening });
   const notices = createNotices({ lifecycle, metrics: workerMetrics, log, onFailed: fail });

@@ -1,12 +1,13 @@
 import type { CacheStore } from "@unstale/cache-core";
 import type { AssignedPartition, Gap, Partition, StartPosition } from "../consumers/change-source.ts";
 import { unsupported } from "./errors.ts";
+import type { WideningReason } from "./gap-policy.ts";
 import type { Logger } from "./logger.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Positions } from "./positions.ts";
 import { decideStart, type StartDecision, type StartReason } from "./start-position.ts";
-import { formatTooNew, type Mark, type Widening, type WideningReason } from "./widening.ts";
+import { formatTooNew, type Mark, type Missed, type Widening } from "./widening.ts";
 
 /** Answers the source: where to begin, and what to do about events that were lost. */
 export interface Assignment {
@@ -27,6 +28,7 @@ export interface AssignmentOptions {
 
 interface Start extends Mark {
   readonly decision: StartDecision;
+  readonly missed?: Missed | undefined;
 }
 
 export function createAssignment(options: AssignmentOptions): Assignment {
@@ -53,14 +55,12 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     const starts = partitions.map(({ topic, partition, committed, low, end }, index): Start => {
       const decision = decideStart({ committed, low, end, applied: applied[index] ?? [] });
       report({ topic, partition, committed, low, end, applied: applied[index] }, decision);
-      return { topic, partition, offset: decision.offset, decision };
+      const missed = missedBy({ topic, partition }, decision);
+      return { topic, partition, offset: decision.offset, reason: missed?.reason, decision, missed };
     });
-    for (const { topic, decision } of starts) {
-      const reason = wideningReasons[decision.reason];
-      if (decision.barrier && reason !== undefined) await widening.everything(topic, reason);
-    }
+    await widening.widen(starts.flatMap(({ missed }) => missed ?? []));
     await widening.attach(starts.filter(({ decision }) => decision.attach));
-    for (const start of starts) if (start.decision.barrier) await widening.seal(start);
+    for (const { missed, ...start } of starts) if (missed) await widening.seal({ ...start, reason: missed.reason });
     for (const start of starts) positions.begin(start, Number(start.offset));
     return starts.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
   }
@@ -77,10 +77,10 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   async function onGap(gap: Gap): Promise<void> {
     const { partition: place, from, to, cause } = gap;
     await pipeline.quiet(place);
-    log.error({ ...place, from, to, cause }, "events were lost in the log before they were seen");
     metrics.add("gaps", { topic: place.topic, cause });
-    await widening.everything(place.topic, `gap-${cause}`);
-    const mark = { ...place, offset: to };
+    const reason = `gap-${cause}` as const;
+    await widening.widen([{ ...place, reason, from, to }]);
+    const mark = { ...place, offset: to, reason };
     // Only a recreated log goes back.
     if (cause === "recreated") await widening.attach([mark]);
     await widening.seal(mark);
@@ -94,6 +94,11 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     },
     onGap,
   };
+}
+
+function missedBy(partition: Partition, { barrier, reason, from, offset }: StartDecision): Missed | undefined {
+  const widening = wideningReasons[reason];
+  return barrier && widening !== undefined ? { ...partition, reason: widening, from, to: offset } : undefined;
 }
 
 /** Of the decisions that may ask for a barrier. */

@@ -110,8 +110,9 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
 
   /** Valkey forgot the partition: what else it forgot cannot be known (H7). */
   async function repair({ topic, partition, offset }: Position): Promise<void> {
-    await widening.everything(topic, "lost");
-    await widening.seal({ topic, partition, offset: BigInt(offset) });
+    const at = BigInt(offset);
+    await widening.widen([{ topic, partition, reason: "lost", from: at, to: at }]);
+    await widening.seal({ topic, partition, offset: at, reason: "lost" });
   }
 
   function finishLeftovers(drains: readonly Drain[]): void {

@@ -64,8 +64,25 @@ export const workerMetrics = {
     name: "unstale.worker.barriers",
     kind: "counter",
     unit: "{barrier}",
-    description: "Times that everything was invalidated because changes may have been missed, by reason.",
-    attributes: ["topic", "reason"],
+    description:
+      "Times that changes may have been missed, by reason, and what was invalidated: everything, namespaces or nothing.",
+    attributes: ["topic", "reason", "reach"],
+  },
+  missedFrom: {
+    name: "unstale.worker.missed.from",
+    kind: "gauge",
+    unit: "{offset}",
+    description:
+      "Where the last hole in a partition began: the offset that would have been next. Absent where none was.",
+    attributes: ["topic", "partition"],
+  },
+  missedTo: {
+    name: "unstale.worker.missed.to",
+    kind: "gauge",
+    unit: "{offset}",
+    description:
+      "Where it ended: the offset with which the partition went on; below the other where a log begins anew.",
+    attributes: ["topic", "partition"],
   },
   rollbacks: {
     name: "unstale.worker.rollbacks",
@@ -149,10 +166,19 @@ export interface Observation {
   readonly attributes?: Attributes;
 }
 
+export interface Hole {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface WorkerMetrics {
   add(metric: OfKind<"counter">, attributes?: Attributes, value?: number): void;
   /** In ms; recorded in seconds. */
   record(metric: OfKind<"histogram">, ms: number, attributes?: Attributes): void;
+  /** Keeps the last hole of each partition, for the gauges of it. */
+  missed(hole: Hole): void;
   /** Asked at each scrape; what it throws is no observation. */
   observe(metric: OfKind<"gauge">, observations: () => readonly Observation[]): void;
 }
@@ -177,12 +203,19 @@ export function createWorkerMetrics(meter: Meter): WorkerMetrics {
         meter.createHistogram(name, { ...options, advice: { explicitBucketBoundaries: boundaries } }),
       );
   }
+  const observe: WorkerMetrics["observe"] = (metric, observations) =>
+    gauges.get(metric)?.addCallback((result) => {
+      for (const { value, attributes } of observations()) result.observe(value, attributes);
+    });
+  const holes = new Map<string, Hole>();
+  const ofHoles = (bound: "from" | "to") => (): readonly Observation[] =>
+    [...holes.values()].map(({ topic, partition, [bound]: value }) => ({ value, attributes: { topic, partition } }));
+  observe("missedFrom", ofHoles("from"));
+  observe("missedTo", ofHoles("to"));
   return {
     add: (metric, attributes, value = 1) => counters.get(metric)?.add(value, attributes),
     record: (metric, ms, attributes) => histograms.get(metric)?.record(ms / 1_000, attributes),
-    observe: (metric, observations) =>
-      gauges.get(metric)?.addCallback((result) => {
-        for (const { value, attributes } of observations()) result.observe(value, attributes);
-      }),
+    missed: (hole) => void holes.set(`${hole.topic}/${hole.partition}`, hole),
+    observe,
   };
 }

@@ -96,7 +96,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     metrics.add("entriesDeleted", { phase: "barrier" }, reply.deleted);
     if (reply.born) metrics.add("births");
     if (reply.barrier) {
-      metrics.add("barriers", { topic, reason: "lost" });
+      metrics.add("barriers", { topic, reason: "lost", reach: "everything" });
       log.error({ ...place(slice) }, "Valkey does not know this partition any more; everything was invalidated");
     }
     const facts = { documents: changes.documents.length, deleted: reply.deleted, drains: reply.drains };

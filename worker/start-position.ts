@@ -23,7 +23,9 @@ export type StartReason = "resumed" | "rolled-back" | "new" | "forgotten" | "los
 export interface StartDecision {
   readonly offset: bigint;
   readonly reason: StartReason;
-  /** Events may be missing that cannot be replayed: invalidate everything first. */
+  /** The offset that would have been next, had nothing been lost. */
+  readonly from: bigint;
+  /** Events may be missing that cannot be replayed: make what they may have changed unservable first. */
   readonly barrier: boolean;
   /** Write the offset as applied, and see to it that a replica has it, before anything is delivered (H22). */
   readonly attach: boolean;
@@ -46,25 +48,28 @@ export interface StartDecision {
 export function decideStart({ committed, low, end, applied }: PartitionHistory): StartDecision {
   const known = applied.filter((offset) => offset !== undefined).map(BigInt);
   const highest = known.reduce(later, 0n);
+  const least = known.reduce(earlier, highest);
   const widened = { barrier: true, attach: true } as const;
 
-  if (highest > end || (committed ?? 0n) > end) return { offset: low, reason: "recreated", ...widened };
+  if (highest > end || (committed ?? 0n) > end) {
+    return { offset: low, from: later(highest, committed ?? 0n), reason: "recreated", ...widened };
+  }
   if (committed === undefined) {
-    if (known.length === 0) return { offset: low, reason: "new", barrier: false, attach: true };
+    if (known.length === 0) return { offset: low, from: low, reason: "new", barrier: false, attach: true };
     const untouched = known.length === applied.length && known.every((offset) => offset === low);
-    return { offset: low, reason: "forgotten", barrier: !untouched, attach: true };
+    return { offset: low, from: least, reason: "forgotten", barrier: !untouched, attach: true };
   }
   if (known.length < applied.length) {
     if (committed === 0n && low === 0n && known.length === 0) {
-      return { offset: low, reason: "new", barrier: false, attach: true };
+      return { offset: low, from: low, reason: "new", barrier: false, attach: true };
     }
-    return { offset: later(committed, low), reason: "lost", ...widened };
+    return { offset: later(committed, low), from: committed, reason: "lost", ...widened };
   }
-  const least = known.reduce(earlier, highest);
-  if (least < low) return { offset: low, reason: "expired", ...widened };
+  if (least < low) return { offset: low, from: least, reason: "expired", ...widened };
   const reason = least < committed ? "rolled-back" : "resumed";
   // Committed below low, but applied beyond it: what fell out of the log had been applied.
-  return { offset: later(earlier(least, committed), low), reason, barrier: false, attach: false };
+  const offset = later(earlier(least, committed), low);
+  return { offset, from: offset, reason, barrier: false, attach: false };
 }
 
 // Math.max and Math.min take no bigint.

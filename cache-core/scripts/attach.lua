@@ -3,6 +3,7 @@
 --
 -- KEYS  1 fence  2 document versions  3 state  4 global version counter
 -- ARGV  1 injected time  2 injected replication id  3 nonce  4 `applied` field  5 offset
+--       6 "1": no barrier, the caller has made unservable what the lost events may have changed
 -- Returns {"attached", previous offset or "", 1 if it became a barrier} | {"format"}
 -- Atomic because: the barrier and the new account belong together.
 -- Always writes, so that a later failover that loses it shows (H7, H22). A larger offset that is there already belongs to
@@ -18,7 +19,7 @@ if state.format > FORMAT then return { 'format' } end
 local value = redis.pcall('HGET', KEYS[3], ARGV[4])
 if type(value) == 'table' then redis.call('UNLINK', KEYS[3]) end
 local previous = type(value) == 'string' and tonumber(value) or nil
-local barrier = previous ~= nil and previous > tonumber(ARGV[5])
+local barrier = ARGV[6] ~= '1' and previous ~= nil and previous > tonumber(ARGV[5])
 if barrier then
   local stamp = math.max(time, state.clock + 1)
   redis.call('ZADD', KEYS[1], text(stamp), ' clock', text(stamp), ' floor')

@@ -101,6 +101,16 @@ export function describeState(makeScene: MakeScene): void {
       expect(await read("q")).toMatchObject({ kind: "hit" });
     });
 
+    test("below what was applied is no barrier where the caller has seen to it", async () => {
+      const { store, bucket, write, read } = await makeScene();
+      await store.attach({ bucket, ...partition, offset: 100 });
+      await write("q");
+      const reply = await store.attach({ bucket, ...partition, offset: 2, barrier: false });
+      expect(reply).toEqual({ kind: "attached", previous: 100, barrier: false });
+      expect(await read("q")).toMatchObject({ kind: "hit" });
+      expect(await store.heartbeat({ bucket, partitions: [partition] })).toMatchObject({ applied: [2] });
+    });
+
     test("below what was applied creates a version counter that is gone", async () => {
       const { store, bucket, open, raw, keys } = await makeScene();
       await open();

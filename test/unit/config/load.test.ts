@@ -35,7 +35,7 @@ describe("without any setting", () => {
   test("every default is valid and the result is frozen", () => {
     const config = configOf(load());
     expect(config.kafkaBrokers).toEqual(["127.0.0.1:9092"]);
-    expect(config.kafkaTopics).toEqual([{ name: "cms.documents", format: "json", wide: false }]);
+    expect(config.kafkaTopics).toEqual([{ name: "cms.documents", format: "json", wide: false, onGap: "invalidate" }]);
     expect(config.valkeyUrl.reveal()).toBe("redis://127.0.0.1:6379");
     expect(config.kafkaSessionTimeoutMs).toBe(12_000);
     expect(config.httpPort).toBe(8085);
@@ -79,11 +79,15 @@ describe("topics", () => {
     [
       "a, b",
       [
-        { name: "a", format: "json", wide: false },
-        { name: "b", format: "json", wide: false },
+        { name: "a", format: "json", wide: false, onGap: "invalidate" },
+        { name: "b", format: "json", wide: false, onGap: "invalidate" },
       ],
     ],
-    ['[{"name":"a","wide":true}]', [{ name: "a", format: "json", wide: true }]],
+    ['[{"name":"a","wide":true}]', [{ name: "a", format: "json", wide: true, onGap: "invalidate" }]],
+    [
+      '[{"name":"a","feeds":["docs:technical","faqs"],"onGap":"alert-only"}]',
+      [{ name: "a", format: "json", wide: false, feeds: ["docs:technical", "faqs"], onGap: "alert-only" }],
+    ],
   ])("the variable %s", (text, expected) => {
     expect(configOf(load({ env: { UNSTALE_KAFKA_TOPICS: text } })).kafkaTopics).toEqual(expected);
   });
@@ -91,8 +95,8 @@ describe("topics", () => {
   test("names and mappings stand together in the file", () => {
     const yaml = 'kafka:\n  topics:\n    - one\n    - { name: two, id: "{type}:{id}", wide: true }\n';
     expect(configOf(load({ yaml })).kafkaTopics).toEqual([
-      { name: "one", format: "json", wide: false },
-      { name: "two", format: "json", id: "{type}:{id}", wide: true },
+      { name: "one", format: "json", wide: false, onGap: "invalidate" },
+      { name: "two", format: "json", id: "{type}:{id}", wide: true, onGap: "invalidate" },
     ]);
   });
 
@@ -105,6 +109,9 @@ describe("topics", () => {
     [",", "no name at all"],
     ['[{"name":"a","format":"avro"}]', "an unknown format"],
     ['[{"name":"a","wyde":true}]', "an unknown key"],
+    ['[{"name":"a","feeds":[]}]', "a topic that feeds nothing"],
+    ['[{"name":"a","feeds":["docs:"]}]', "a namespace with an empty level"],
+    ['[{"name":"a","onGap":"ignore"}]', "an unknown answer to gaps"],
     ['[{"name":"a","id":"{typ}:{id}"}]', "a template with an unknown field"],
     ['[{"name":"a","id":"{type}"}]', "a template without the id"],
   ])("%s is refused: %s", (text) => {

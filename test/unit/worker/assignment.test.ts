@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AssignedPartition } from "../../../consumers/change-source.ts";
+import { createGapPolicies } from "../../../worker/gap-policy.ts";
 import { latch, until } from "../../support/latch.ts";
 import { appliedIn, createScene, documents, entry, place, type Scene, slice } from "./scene.ts";
 
@@ -140,5 +141,74 @@ describe("a gap in the log", () => {
     scene.store.intercept("sweep", () => new Promise(() => undefined));
     await scene.assignment.onGap({ partition: place, from: 10n, to: 20n, cause: "retention" });
     expect(await appliedIn(scene.memory)).toBe(20);
+  });
+});
+
+describe("the gap policy of a topic", () => {
+  const narrow = { feeds: ["docs:technical"] } as const;
+  const gap = { partition: place, from: 10n, to: 20n, cause: "retention" } as const;
+
+  /** Which of three answers were lost: of the fed namespace, of another one, of none. */
+  async function lostBy(scene: Scene, work: () => Promise<unknown>): Promise<readonly (string | undefined)[]> {
+    const namespaces = ["docs:technical", "faqs", undefined];
+    const answers = await Promise.all(
+      namespaces.map(async (namespace) => ({
+        namespace,
+        answer: await entry(scene.memory, { query: `q ${namespace}`, sources: ["unrelated"], namespace }),
+      })),
+    );
+    await work();
+    const judged = await Promise.all(answers.map(async (each) => ({ ...each, hit: await each.answer.isServed() })));
+    return judged.filter(({ hit }) => !hit).map(({ namespace }) => namespace);
+  }
+
+  test("that names what it feeds: that is invalidated, and nothing else", async () => {
+    const scene = createScene({ topic: narrow });
+    await scene.memory.attach({ bucket: 0, ...place, offset: 10 });
+    scene.positions.begin(place, 10);
+    expect(await lostBy(scene, () => scene.assignment.onGap(gap))).toEqual(["docs:technical"]);
+    expect(await appliedIn(scene.memory)).toBe(20);
+    expect(scene.metrics.total("barriers", { reason: "gap-retention", reach: "namespaces" })).toBe(1);
+    expect(scene.metrics.holes).toEqual([{ ...place, from: 10, to: 20 }]);
+  });
+
+  test("that only alerts: nothing is invalidated, it is counted, and the partition goes on", async () => {
+    const scene = createScene({ topic: { onGap: "alert-only" } });
+    await scene.memory.attach({ bucket: 0, ...place, offset: 10 });
+    scene.positions.begin(place, 10);
+    expect(await lostBy(scene, () => scene.assignment.onGap(gap))).toEqual([]);
+    expect(await appliedIn(scene.memory)).toBe(20);
+    expect(scene.metrics.total("barriers", { reach: "nothing" })).toBe(1);
+    expect((await scene.pipeline.onSlice(slice({ first: 20, changes: documents("a") }))).kind).toBe("applied");
+  });
+
+  test.each([
+    ["recreated", 40, { committed: 40, end: 5 }],
+    ["expired", 4, { committed: 4, low: 9 }],
+    ["forgotten", 40, {}],
+  ] as const)("holds for what an assignment finds: %s", async (_, applied, given) => {
+    const scene = createScene({ topic: narrow });
+    await scene.memory.attach({ bucket: 0, ...place, offset: applied });
+    expect(await lostBy(scene, () => begin(scene, given))).toEqual(["docs:technical"]);
+    expect(await appliedIn(scene.memory)).toBe("low" in given ? given.low : 0);
+  });
+
+  test.each([narrow, { onGap: "alert-only" } as const])("%j is no excuse for what Valkey forgot", async (topic) => {
+    const scene = createScene({ topic });
+    expect(await lostBy(scene, () => begin(scene, { committed: 6 }))).toHaveLength(3);
+  });
+
+  test("of partitions that were assigned together is applied once", async () => {
+    const scene = createScene({ topic: { ...narrow } });
+    const places = [0, 1, 2].map((partition) => ({ ...place, partition, low: 9n, end: 100n, committed: 4n }));
+    for (const each of places) await scene.memory.attach({ bucket: 0, ...each, offset: 4 });
+    await scene.assignment.onAssigned(places);
+    expect(scene.store.count("invalidate")).toBe(1 + places.length);
+    expect(scene.metrics.holes).toHaveLength(3);
+  });
+
+  test("is refused at the start where it names what is no namespace", () => {
+    const topic = { name: "t", format: "json", wide: false, onGap: "invalidate", feeds: ["docs:v42"] } as const;
+    expect(() => createGapPolicies([topic])).toThrow(/topic t feeds "docs:v42": a level that looks like a version tag/);
   });
 });

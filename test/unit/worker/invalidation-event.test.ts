@@ -3,8 +3,8 @@ import type { TopicSetting } from "../../../config/index.ts";
 import { createSubscriptions } from "../../../consumers/index.ts";
 import { chooseTopic, eventsOf } from "../../../worker/commands/invalidation-event.ts";
 
-const plain: TopicSetting = { name: "plain", format: "json", wide: false };
-const wide: TopicSetting = { name: "wide", format: "json", wide: true };
+const plain: TopicSetting = { name: "plain", format: "json", wide: false, onGap: "invalidate" };
+const wide: TopicSetting = { name: "wide", format: "json", wide: true, onGap: "invalidate" };
 const nothing = { documents: [], namespaces: [], all: false };
 
 describe("the topic of an invalidation by hand", () => {

@@ -1,11 +1,13 @@
 import { trace } from "@opentelemetry/api";
 import { createInvalidator, createMemoryStore, type Invalidator, type MemoryStore } from "@unstale/cache-core";
 import { pino } from "pino";
+import type { TopicSetting } from "../../../config/index.ts";
 import type { ChangeEvent } from "../../../consumers/change-event.ts";
 import type { Slice } from "../../../consumers/change-source.ts";
 import { createAssignment } from "../../../worker/assignment.ts";
+import { createGapPolicies } from "../../../worker/gap-policy.ts";
 import type { Logger } from "../../../worker/logger.ts";
-import type { WorkerMetrics } from "../../../worker/metrics.ts";
+import type { Hole, WorkerMetrics } from "../../../worker/metrics.ts";
 import { createPipeline } from "../../../worker/pipeline.ts";
 import { createPositions } from "../../../worker/positions.ts";
 import { createSliceTracing } from "../../../worker/slice-tracing.ts";
@@ -17,15 +19,19 @@ export const silent: Logger = pino({ level: "silent" });
 
 /** Adds up what the worker measures, by metric and attributes. */
 export interface CountedMetrics extends WorkerMetrics {
+  readonly holes: readonly Hole[];
   total(metric: string, attributes?: Readonly<Record<string, unknown>>): number;
 }
 
 export function countedMetrics(): CountedMetrics {
+  const holes: Hole[] = [];
   const seen: { readonly metric: string; readonly value: number; readonly attributes: object }[] = [];
   return {
     add: (metric, attributes = {}, value = 1) => void seen.push({ metric, value, attributes }),
     record: (metric, ms, attributes = {}) => void seen.push({ metric, value: ms, attributes }),
+    missed: (hole) => void holes.push(hole),
     observe: () => undefined,
+    holes,
     total: (metric, wanted = {}) =>
       seen
         .filter((each) => each.metric === metric)
@@ -38,8 +44,12 @@ export function countedMetrics(): CountedMetrics {
 
 export type Scene = ReturnType<typeof createScene>;
 
+type TopicPolicy = Partial<Pick<TopicSetting, "feeds" | "onGap">>;
+
 /** The worker's inner parts on a store in memory, with a clock that stands still. */
-export function createScene(options: { readonly invalidator?: Invalidator; readonly foreignWriters?: boolean } = {}) {
+export function createScene(
+  options: { readonly invalidator?: Invalidator; readonly foreignWriters?: boolean; readonly topic?: TopicPolicy } = {},
+) {
   const clock = new ManualClock();
   const memory: MemoryStore = createMemoryStore({ clock });
   const store: ScriptedStore = scriptedStore(memory);
@@ -48,7 +58,9 @@ export function createScene(options: { readonly invalidator?: Invalidator; reado
   const metrics = countedMetrics();
   const tracing = createSliceTracing(trace.getTracer("test"), "group");
   const shared = { store, invalidator, buckets: 1, positions, metrics, clock, log: silent };
-  const widening = createWidening({ ...shared, foreignWriters: options.foreignWriters ?? true });
+  const topic: TopicSetting = { name: place.topic, format: "json", wide: false, onGap: "invalidate", ...options.topic };
+  const reachOf = createGapPolicies([topic]);
+  const widening = createWidening({ ...shared, reachOf, foreignWriters: options.foreignWriters ?? true });
   const pipeline = createPipeline({ ...shared, tracing, random: () => 1 });
   const assignment = createAssignment({ ...shared, pipeline, widening });
   return { ...shared, memory, pipeline, assignment, widening };
@@ -91,12 +103,14 @@ export async function appliedIn(store: Pick<MemoryStore, "heartbeat">): Promise<
 /** Writes an entry as a producer would, and tells whether it is still served. */
 export async function entry(
   store: MemoryStore,
-  { query, sources }: { readonly query: string; readonly sources: readonly string[] },
+  given: { readonly query: string; readonly sources: readonly string[]; readonly namespace?: string | undefined },
 ): Promise<{ isServed(): Promise<boolean> }> {
-  const opened = await store.open({ bucket: 0 });
+  const { query, sources, namespace } = given;
+  const scope = { bucket: 0, ...(namespace === undefined ? {} : { namespace }) };
+  const opened = await store.open(scope);
   if (opened.kind !== "open") throw new Error("no state");
   const lease = opened.snapshot;
-  const reply = await store.commit({ bucket: 0, query, response: "answer", sources, ttlMs: 60_000, lease });
+  const reply = await store.commit({ ...scope, query, response: "answer", sources, ttlMs: 60_000, lease });
   if (reply.kind !== "written") throw new Error(`not written: ${reply.reason}`);
-  return { isServed: async () => (await store.read({ bucket: 0, query, versions: lease.versions })).kind === "hit" };
+  return { isServed: async () => (await store.read({ ...scope, query, versions: lease.versions })).kind === "hit" };
 }
