@@ -1,4 +1,4 @@
-import { cacheError } from "./errors.ts";
+import { cacheError, shown } from "./errors.ts";
 import { checkDocumentId } from "./keys.ts";
 
 /** A response as it is stored. Without a codec it is text that programs of the plain schema read as it is. */
@@ -78,7 +78,7 @@ export function checkSourceVersions(versions: unknown): Map<string, number> {
 
 export function checkVersion(version: unknown): number {
   if (typeof version === "number" && Number.isSafeInteger(version) && version >= 0) return version;
-  throw invalid(`version: expected a whole number from 0 to 2^53 - 1; got ${String(version)}.`);
+  throw invalid(`version: expected a whole number from 0 to 2^53 - 1; got ${shown(version)}.`);
 }
 
 function aOrAn(type: string): string {

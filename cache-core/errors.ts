@@ -59,3 +59,9 @@ export function cacheError(
 ): UnstaleError {
   return new UnstaleError(code, cacheErrors[code], message, options);
 }
+
+/** For a message: an argument may be anything, also an object that cannot become text. */
+export function shown(value: unknown): string {
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : String(value);
+}

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cacheError } from "./errors.ts";
+import { cacheError, shown } from "./errors.ts";
 import type { Bucket, Scope, TopicPartition } from "./store.ts";
 
 /** Prefixes and bucket count: what the key of anything depends on. All programs of a deployment share one layout. */
@@ -179,6 +179,6 @@ export function checkQuery(query: unknown): string {
 }
 
 function quote(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  const text = typeof value === "string" ? JSON.stringify(value) : shown(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

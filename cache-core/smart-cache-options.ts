@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "./clock.ts";
-import { cacheError } from "./errors.ts";
+import { cacheError, shown } from "./errors.ts";
 import { defaultLayout, type KeyLayout } from "./keys.ts";
 import type { CacheStore } from "./store.ts";
 import type { Duration, Ttl } from "./ttl.ts";
@@ -151,7 +151,7 @@ const longest = 2 ** 31 - 1;
 
 function wholeNumber(name: string, value: unknown, { min, max = longest }: { min: number; max?: number }): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw invalid(`${name}: expected a whole number from ${min} to ${max}; got ${String(value)}.`);
+  throw invalid(`${name}: expected a whole number from ${min} to ${max}; got ${shown(value)}.`);
 }
 
 function prefix(name: string, value: unknown): string {

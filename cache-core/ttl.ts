@@ -1,4 +1,4 @@
-import { cacheError } from "./errors.ts";
+import { cacheError, shown } from "./errors.ts";
 
 /** Names for how long a kind of content stays true. */
 export const contentClasses = {
@@ -47,7 +47,7 @@ const realTimeRange = { min: 60_000, max: 300_000 } as const;
 export function createTtlRule(options: TtlOptions = {}): TtlRule {
   const { jitter = 0, random = Math.random } = options;
   if (typeof jitter !== "number" || !(jitter >= 0 && jitter < 1)) {
-    throw invalid(`jitter: expected a part of the TTL from 0 to below 1, such as 0.1; got ${String(jitter)}.`);
+    throw invalid(`jitter: expected a part of the TTL from 0 to below 1, such as 0.1; got ${shown(jitter)}.`);
   }
   const maxTtlMs = plain("maxTtl", options.maxTtl ?? "7d");
   const classes = new Map<string, number>();
@@ -97,7 +97,7 @@ function plain(option: string, ttl: unknown, classes: readonly string[] = []): n
         : "";
   throw invalid(
     `${option}: expected a positive number of seconds, a duration such as "90s", "6h" or "1d"${known}; ` +
-      `got ${typeof ttl === "string" ? JSON.stringify(ttl.slice(0, 40)) : String(ttl)}.${hint}`,
+      `got ${shown(ttl)}.${hint}`,
   );
 }
 

@@ -43,7 +43,7 @@ describe("a TTL", () => {
     expect(() => rule().resolve(ttl)).toThrow(expect.objectContaining({ code: "UNSTALE_INVALID_ARGUMENT" }));
   });
 
-  test.each([null, true, {}, [], 5n])("%p is an error, though it is no type for it", (ttl) => {
+  test.each<unknown>([null, true, {}, [], 5n, { toString: "" }])("%p is an error, though it is no type for it", (ttl) => {
     expect(() => rule().resolve(ttl as never)).toThrow(/expected a positive number of seconds/);
   });
 
