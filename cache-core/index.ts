@@ -39,6 +39,9 @@ export {
   type CacheStore,
   type CommitReply,
   type CommitRequest,
+  type ConfirmReply,
+  type ConfirmRequest,
+  type Demands,
   type DeploymentRecord,
   type DocumentChange,
   type Drain,
@@ -50,7 +53,10 @@ export {
   type InvalidateReply,
   type InvalidateRequest,
   type LogPosition,
+  type LogRecord,
+  type Moment,
   maxDocumentsPerCall,
+  maxRecordsPerRead,
   type OpenReply,
   type ReadReply,
   type ReadRequest,
@@ -62,6 +68,7 @@ export {
   type SweepReply,
   type SweepRequest,
   type TopicPartition,
+  type UnmetDemand,
 } from "./store.ts";
 export type { ReadyClient, ValkeyTarget } from "./valkey-connection.ts";
 export {

@@ -38,6 +38,8 @@ export interface Keys {
   state(bucket: Bucket): string;
   appliedField(partition: TopicPartition): string;
   draining(bucket: Bucket): string;
+  /** The freshness watermark. */
+  fresh(bucket: Bucket): string;
   drainPrefix(bucket: Bucket): string;
   fillLock(scope: Scope, query: string): string;
   readonly config: string;
@@ -76,6 +78,7 @@ export function createKeys(layout: KeyLayout): Keys {
     state: (bucket) => state(bucket, "state"),
     appliedField: ({ topic, partition }) => `applied:${topic}:${partition}`,
     draining: (bucket) => state(bucket, "draining"),
+    fresh: (bucket) => state(bucket, "fresh"),
     drainPrefix: (bucket) => state(bucket, "drain:"),
     fillLock: ({ bucket, namespace }, query) => state(bucket, `fill:${subjectOf(namespace, query)}`),
     config: `${statePrefix}config`,

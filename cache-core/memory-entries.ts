@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { unmetDemand } from "./memory-demands.ts";
 import { attempt, format, judge, type MemoryParts, type Standing, snapshotOf, versionsOf } from "./memory-state.ts";
 import type {
   CommitReply,
@@ -81,15 +82,15 @@ export function read(parts: MemoryParts, request: ReadRequest): ReadReply {
   if (!versions) return { kind: "lost" };
   if (versions.join(".") !== known.join(".")) return { kind: "moved", versions };
 
+  const unmet = request.demands && unmetDemand(parts, bucket, request.demands);
   const miss = (): ReadReply => {
     const state = judge(parts, bucket)?.state;
     if (!state) return { kind: "lost" };
-    return state.format > format
-      ? { kind: "format" }
-      : { kind: "miss", snapshot: snapshotOf(state, known, parts.time()) };
+    if (state.format > format) return { kind: "format" };
+    return { kind: "miss", snapshot: snapshotOf(state, known, parts.time()), ...(unmet ? { unmet } : {}) };
   };
   const key = keys.entry(request, query, known);
-  const entry = entryAt(parts, key, query);
+  const entry = unmet ? undefined : entryAt(parts, key, query);
   if (!entry) return miss();
   const judged = judge(parts, bucket, entry.sources);
   if (!judged) return { kind: "lost" };

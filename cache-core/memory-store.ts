@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { cacheError } from "./errors.ts";
 import { createKeys, defaultLayout, type KeyLayout, type Keys } from "./keys.ts";
 import { attach, drain, heartbeat, invalidate, open, sweep } from "./memory-changes.ts";
+import { confirm } from "./memory-demands.ts";
 import { commit, fillLock, read } from "./memory-entries.ts";
 import { KeyspaceError, MemoryKeyspace } from "./memory-keyspace.ts";
 import type { MemoryParts } from "./memory-state.ts";
@@ -71,6 +72,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     drain: (request) => step(() => drain(parts, request)),
     sweep: (request) => step(() => sweep(parts, request)),
     heartbeat: (request) => step(() => heartbeat(parts, request)),
+    confirm: (request) => step(() => confirm(parts, request)),
     attach: (request) => step(() => attach(parts, request)),
     awaitReplicas: ({ replicas }) => step(() => replicas),
     configure: (record) => step(() => configure(parts, record)),

@@ -32,6 +32,8 @@ export interface CacheStore {
 
   /** Tells how far each partition was applied, renews the bucket's id, keeps its state warm, lists leftover drains. */
   heartbeat(request: HeartbeatRequest): Promise<HeartbeatReply>;
+  /** Notes that nothing logged before a moment is missing in the bucket, if that is so (the freshness watermark). */
+  confirm(request: ConfirmRequest): Promise<ConfirmReply>;
   /** Sets the applied offset of a partition whose history is unknown; a larger one there means a barrier as well (H8). */
   attach(request: AttachRequest): Promise<AttachReply>;
   /** Waits until `replicas` replicas acknowledged this connection's writes. Resolves to how many did. */
@@ -73,11 +75,32 @@ export interface ReadRequest extends Scope {
   readonly query: string;
   /** The versions that the caller knows; empty when it knows none. */
   readonly versions: readonly string[];
+  /** Judged at the same moment as the entry: where one is not met, the read is a miss, with a lease like any other. */
+  readonly demands?: Demands | undefined;
 }
+
+/** What a reader asks of the bucket beyond the entry's being alive: that it knows what the reader knows. */
+export interface Demands {
+  /** Records that must have been applied. At most {@link maxRecordsPerRead}, each partition once. */
+  readonly after: readonly LogRecord[];
+  /** The longest time in ms since it was last confirmed that nothing in the log is missing. */
+  readonly maxStalenessMs?: number | undefined;
+}
+
+/** More would make one step unbounded (I7). */
+export const maxRecordsPerRead = 100;
+
+/** One record of the log. */
+export interface LogRecord extends TopicPartition {
+  readonly offset: number;
+}
+
+/** `behind`: a record was not applied here (or its partition is not known here). `unconfirmed`: that nothing is missing was not confirmed recently enough. */
+export type UnmetDemand = "behind" | "unconfirmed";
 
 export type ReadReply =
   | { readonly kind: "hit"; readonly response: string; readonly sources: readonly string[]; readonly codec?: string }
-  | { readonly kind: "miss"; readonly snapshot: Snapshot }
+  | { readonly kind: "miss"; readonly snapshot: Snapshot; readonly unmet?: UnmetDemand }
   /** The versions are others: read again under these. */
   | { readonly kind: "moved"; readonly versions: readonly string[] }
   /** A miss, and no lease can be had: state is lost. Call `open`. */
@@ -256,6 +279,40 @@ export type HeartbeatReply =
       /** The server's time in microseconds. */
       readonly at: number;
     }
+  | { readonly kind: "format" };
+
+/** A moment of one server, in one incarnation of the bucket. */
+export interface Moment {
+  /** The server's time in microseconds. */
+  readonly at: number;
+  readonly birth: number;
+  /** Of the server that answers, which may be another one than the state's until somebody's heartbeat. */
+  readonly replicationId: number;
+}
+
+export interface ConfirmRequest {
+  readonly bucket: Bucket;
+  /** Every partition of every topic that feeds the bucket, whoever owns it. */
+  readonly partitions: readonly TopicPartition[];
+  /**
+   * Everything logged before `moment` lies below `ends`, in the order of `partitions`: they were asked for after it. It is
+   * noted if all of it is applied. Absent: the call only tells how things stand.
+   */
+  readonly claim?: { readonly moment: Moment; readonly ends: readonly number[] } | undefined;
+}
+
+export type ConfirmReply =
+  | {
+      readonly kind: "standing";
+      readonly moment: Moment;
+      /** In the order of the request; absent where nothing was ever applied, or it was lost. */
+      readonly applied: readonly (number | undefined)[];
+      /** The claim holds, and is noted (or a later one is already). */
+      readonly holds: boolean;
+      /** Server time in microseconds before which nothing is missing; absent where it is not known of this server and birth. */
+      readonly confirmedAt?: number;
+    }
+  | { readonly kind: "lost" }
   | { readonly kind: "format" };
 
 export interface AttachRequest extends TopicPartition {

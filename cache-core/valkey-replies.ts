@@ -2,6 +2,7 @@ import { cacheError } from "./errors.ts";
 import type {
   AttachReply,
   CommitReply,
+  ConfirmReply,
   DeploymentRecord,
   Drain,
   DrainReply,
@@ -50,8 +51,11 @@ export function parseRead(reply: unknown, versions: readonly string[]): ReadRepl
       if (!sources) return { kind: "lost" };
       return { kind, response: String(response), sources, ...(codec ? { codec: String(codec) } : {}) };
     }
-    case "miss":
-      return { kind, snapshot: snapshotOf(rest, versions) };
+    case "miss": {
+      const unmet = rest[4];
+      const snapshot = snapshotOf(rest, versions);
+      return unmet === "behind" || unmet === "unconfirmed" ? { kind, snapshot, unmet } : { kind, snapshot };
+    }
     case "moved":
       return { kind, versions: String(rest[0]).split(".") };
     case "lost":
@@ -158,6 +162,19 @@ export function parseHeartbeat(reply: unknown, bucket: number): HeartbeatReply {
     at: Number(at),
     applied,
     drains: drainsOf(more.slice(Number(count)), bucket),
+  };
+}
+
+export function parseConfirm(reply: unknown): ConfirmReply {
+  const [kind, at, birth, replicationId, holds, confirmedAt, ...applied] = items(reply);
+  if (kind === "lost" || kind === "format") return { kind };
+  if (kind !== "standing") throw notUnderstood(reply);
+  return {
+    kind,
+    moment: { at: Number(at), birth: Number(birth), replicationId: Number(replicationId) },
+    holds: holds === 1,
+    applied: applied.map((offset) => (offset === "" ? undefined : Number(offset))),
+    ...(confirmedAt === "" ? {} : { confirmedAt: Number(confirmedAt) }),
   };
 }
 

@@ -6,6 +6,7 @@ import type {
   AttachReply,
   CacheStore,
   CommitReply,
+  ConfirmReply,
   DeploymentRecord,
   Drain,
   DrainReply,
@@ -17,10 +18,12 @@ import type {
   ServerInfo,
 } from "./store.ts";
 import { connect, script, type ValkeyConnection, type ValkeyTarget } from "./valkey-connection.ts";
+import { confirmWords, demandWords } from "./valkey-demands.ts";
 import {
   dealRecord,
   parseAttach,
   parseCommit,
+  parseConfirm,
   parseDrain,
   parseHeartbeat,
   parseInvalidate,
@@ -86,6 +89,7 @@ const scripts = {
   invalidate: script(embedded.invalidate),
   drain: script(embedded.drain),
   heartbeat: script(embedded.heartbeat),
+  confirm: script(embedded.confirm),
   attach: script(embedded.attach),
   fillLock: script(embedded.fillLock),
   configure: script(embedded.configure),
@@ -130,10 +134,18 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
     read: async (request): Promise<ReadReply> => {
       const { bucket, query } = request;
       const counters = keys.versionCounters(request);
+      const demanded = demandWords(keys, request, replicationId);
       const reply = await connection.run(
         scripts.read,
-        [keys.entry(request, query, request.versions), keys.fence(bucket), ...counters],
-        [query, request.versions.join("."), policy.foreignWriters ? 1 : 0, time(), ...keys.dependencyPrefixes(bucket)],
+        [keys.entry(request, query, request.versions), keys.fence(bucket), ...counters, ...demanded.keys],
+        [
+          query,
+          request.versions.join("."),
+          policy.foreignWriters ? 1 : 0,
+          time(),
+          ...demanded.args,
+          ...keys.dependencyPrefixes(bucket),
+        ],
       );
       return parseRead(reply, request.versions);
     },
@@ -265,6 +277,12 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
         [time(), replicationId(), nonce(), policy.maxFences, policy.maxTtlMs, ...partitions.map(keys.appliedField)],
       );
       return parseHeartbeat(reply, bucket);
+    },
+
+    confirm: async (request): Promise<ConfirmReply> => {
+      const words = confirmWords(keys, request);
+      const reply = await connection.run(scripts.confirm, words.keys, [time(), replicationId(), ...words.args]);
+      return parseConfirm(reply);
     },
 
     attach: async (request): Promise<AttachReply> => {

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 const folder = new URL("./", import.meta.url);
-const shared = new Set(["state", "entries", "birth", "members", "prune"]);
+const shared = new Set(["state", "entries", "birth", "members", "prune", "watermark"]);
 
 function body(name) {
   return readFileSync(new URL(`${name}.lua`, folder), "utf8")

@@ -2,6 +2,7 @@
 // keyspace afterwards. Tests cite the invariants I1 to I9 of ARCHITECTURE.md and the holes H1 to H24 that they guard.
 import { describe } from "@jest/globals";
 import type { MakeScene } from "../support/store-scene.ts";
+import { describeDemands } from "./cache-store-demands.ts";
 import { describeDrains } from "./cache-store-drains.ts";
 import { describeEntries } from "./cache-store-entries.ts";
 import { describeForeignKeys } from "./cache-store-foreign.ts";
@@ -20,6 +21,7 @@ export function describeCacheStore(name: string, makeScene: MakeScene): void {
     describeVersions(makeScene);
     describeState(makeScene);
     describeLoss(makeScene);
+    describeDemands(makeScene);
     describeForeignKeys(makeScene);
   });
 }

@@ -20,6 +20,7 @@ const steps = [
   "drain",
   "sweep",
   "heartbeat",
+  "confirm",
   "attach",
   "awaitReplicas",
   "configure",

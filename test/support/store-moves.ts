@@ -1,6 +1,6 @@
 // Random play on a cache store: moves as data, so that fast-check can shrink them, and a player that makes them. Whatever
 // any client may do to the keys is a move as well.
-import type { Drain, Snapshot } from "@unstale/cache-core";
+import type { Drain, Moment, Snapshot } from "@unstale/cache-core";
 import fc from "fast-check";
 import type { Scene } from "./store-scene.ts";
 
@@ -48,7 +48,15 @@ const moves = {
   }),
   drain: fc.record({ drain: nth, origin: oneOf([undefined, undefined, "here", "elsewhere"] as const) }),
   sweep: fc.record({ namespace }),
+  /** A read that asks for a record, for confirmation, or for both. */
+  demand: fc.record({
+    query,
+    namespace,
+    offset: rarely(fc.nat({ max: 6 })),
+    maxStalenessMs: rarely(oneOf([0, 1_000, 50_000])),
+  }),
   heartbeat: fc.record({}),
+  confirm: fc.record({ end: fc.nat({ max: 6 }), moment: nth }),
   attach: fc.record({ offset: fc.nat({ max: 6 }) }),
   fillLock: fc.record({
     query,
@@ -83,6 +91,8 @@ const weights: Partial<Record<keyof Moves, number>> = {
   commit: 8,
   invalidate: 5,
   drain: 3,
+  demand: 4,
+  confirm: 3,
   writePlain: 2,
   promote: 0.4,
   failOver: 0.4,
@@ -113,6 +123,7 @@ export function createPlayer(scene: Scene): Player {
   const { store, raw, keys, bucket, world } = scene;
   const leases: Snapshot[] = [];
   const drains: Drain[] = [];
+  const moments: Moment[] = [];
   let restore = async (): Promise<void> => raw.flush();
 
   const fromLast = <T>(list: readonly T[], index: number): T | undefined => list.at(-1 - index);
@@ -191,6 +202,20 @@ export function createPlayer(scene: Scene): Player {
       // In the order of a hash, which is nobody's promise.
       const sorted = reply.drains.map((drain) => `${drain.document} ${drain.token}`).sort();
       return { ...reply, drains: sorted };
+    },
+    demand: async ({ query, namespace, offset, maxStalenessMs }) => {
+      const after = offset === undefined ? [] : [{ ...position, offset }];
+      const request = { bucket, namespace, query, demands: { after, maxStalenessMs } };
+      const reply = await store.read({ ...request, versions: [] });
+      return reply.kind === "moved" ? store.read({ ...request, versions: reply.versions }) : reply;
+    },
+    confirm: async ({ end, moment: index }) => {
+      const moment = fromLast(moments, index);
+      const claim = moment && { moment, ends: [end, 0] };
+      const partitions = [position, { ...position, partition: 1 }];
+      const reply = await store.confirm({ bucket, partitions, claim });
+      if (reply.kind === "standing") moments.push(reply.moment);
+      return reply;
     },
     attach: ({ offset }) => store.attach({ bucket, ...position, offset }),
     fillLock: ({ operation, query, token }) => store[operation]({ bucket, query, token, ttlMs: 3_600_000 }),

@@ -24,7 +24,7 @@ describe("the scripts", () => {
     }
   });
 
-  test.each(["invalidate", "drain", "heartbeat", "attach", "open"])(
+  test.each(["invalidate", "drain", "heartbeat", "confirm", "attach", "open"])(
     "%s.lua may run when memory is full (H17)",
     (name) => {
       expect(sourceOf(`${name}.lua`)).toMatch(/^#!lua flags=allow-oom\n/);
