@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { mergeDemands } from "./demands.ts";
 import { checkVersion, normaliseSources } from "./entry.ts";
 import { cacheError } from "./errors.ts";
+import type { Demands } from "./store.ts";
 import type { Ttl, TtlRule } from "./ttl.ts";
 
 /** What a fill says about the answer that it computes. */
@@ -51,6 +53,7 @@ export interface FillFrameOptions {
   readonly ttl: TtlRule;
   readonly signal: AbortSignal;
   readonly sources: readonly string[];
+  readonly demands: Demands | undefined;
   readonly parent: FillFrame | undefined;
 }
 
@@ -103,6 +106,16 @@ export class FillFrame {
     const here = this.#options.origin;
     const sameFences = origin.bucket === here.bucket && sameDeployment(origin, here);
     this.#obstacle ??= obstacle ?? (sameFences ? undefined : "other-bucket");
+  }
+
+  /**
+   * What answers that this one is built from must meet: an inner answer that does not know of a change makes an outer one
+   * that does not (I9). Tokens of another deployment's log mean nothing there.
+   */
+  demandsFor(origin: Origin): Demands | undefined {
+    const { demands, parent } = this.#options;
+    const outer = parent?.demandsFor(origin);
+    return sameDeployment(this.#options.origin, origin) ? mergeDemands(demands, outer) : outer;
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import { acquireFillLock, type FillLockOptions, type HeldLock } from "./fill-loc
 import type { Hit, Miss, Reader } from "./reader.ts";
 import type { Release, Semaphore } from "./semaphore.ts";
 import type { Flight, Flights } from "./single-flight.ts";
-import type { Scope } from "./store.ts";
+import type { Demands, Scope } from "./store.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { Ttl, TtlRule } from "./ttl.ts";
 import type { SetRefusal, Writer } from "./writer.ts";
@@ -51,6 +51,7 @@ export interface FillCall {
   readonly ttl: Ttl | undefined;
   readonly signal: AbortSignal | undefined;
   readonly refresh: boolean;
+  readonly demands: Demands | undefined;
 }
 
 /** What all fills of a cache share. */
@@ -74,6 +75,8 @@ export interface CourseOptions {
   readonly flight: Flight<Outcome>;
   readonly call: FillCall;
   readonly subject: string;
+  /** Under which callers find the flight. */
+  readonly flightKey: string;
   readonly origin: Origin;
   /** The fill that this one is part of. */
   readonly outer: FillFrame | undefined;
@@ -101,7 +104,7 @@ export class FillCourse {
 
   /** Never rejects: the flight lands instead. */
   async fly(miss: Miss): Promise<void> {
-    const { flights, subject } = this.#options;
+    const { flights, flightKey } = this.#options;
     try {
       const ready = await this.#secure(miss);
       if (ready) await this.#fillTwice(ready);
@@ -110,7 +113,7 @@ export class FillCourse {
       // trouble, and a source in trouble is not helped by a herd. That one caller gave up is no news to the others.
       this.flight.land({ status: "failed", error }, isAbort(error) ? 1 : this.flight.arrivals);
     } finally {
-      flights.close(subject, this.flight);
+      flights.close(flightKey, this.flight);
       this.#release();
     }
   }
@@ -205,14 +208,14 @@ export class FillCourse {
   async #lookUp(): Promise<Miss | undefined> {
     const { tools, call } = this.#options;
     const takers = this.flight.arrivals;
-    const lookup = await tools.reader.read(call.scope, call.query);
+    const lookup = await tools.reader.read(call.scope, call.query, call.demands);
     if (lookup.kind === "miss") return lookup;
     this.flight.land(found(lookup), takers);
     return undefined;
   }
 
   async #fillTwice(first: Miss): Promise<void> {
-    const { call, tools, flights, subject } = this.#options;
+    const { call, tools, flights, flightKey } = this.#options;
     const { flight } = this;
     const once = await this.#fillOnce(first);
     if (flight.signal.aborted || once.outcome.status !== "refused" || !mends(once.outcome.reason)) {
@@ -221,7 +224,7 @@ export class FillCourse {
     }
     // The answer may be a mixture of old and new: once more, under a lease from now. All who wait share the new fill.
     flight.regather();
-    flights.reopen(subject, flight);
+    flights.reopen(flightKey, flight);
     const next = call.refresh ? await tools.reader.lease(call.scope, call.query) : await this.#lookUp();
     if (!next) return;
     const twice = await this.#fillOnce(next);
@@ -229,12 +232,13 @@ export class FillCourse {
   }
 
   async #fillOnce(miss: Miss): Promise<{ readonly outcome: GetOrSetResult<unknown>; readonly takers: number }> {
-    const { call, subject, origin, outer, tools, flights } = this.#options;
+    const { call, subject, flightKey, origin, outer, tools, flights } = this.#options;
     const { flight } = this;
     this.#stopIfAlone();
-    const sharers = flight.begin();
+    const sharers = flight.begin(tools.clock.now());
     const { signal } = flight;
-    const frame = new FillFrame({ subject, origin, ttl: tools.ttl, signal, sources: call.sources, parent: outer });
+    const { sources, demands } = call;
+    const frame = new FillFrame({ subject, origin, ttl: tools.ttl, signal, sources, demands, parent: outer });
     const response = await this.#compute(frame);
     const answer = { response, sources: [...frame.sources] };
     const uncached = (reason: UncachedReason) =>
@@ -247,7 +251,7 @@ export class FillCourse {
       return uncached("too-large");
     }
     // From here on nobody may join: see Flight.
-    flights.close(subject, flight);
+    flights.close(flightKey, flight);
     const takers = flight.arrivals;
     const result = await tools.writer.write({
       scope: call.scope,

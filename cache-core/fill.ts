@@ -1,3 +1,4 @@
+import { demandsKey } from "./demands.ts";
 import { cacheError } from "./errors.ts";
 import { currentFill, type FillFrame, type Origin } from "./fill-context.ts";
 import { type FillCall, FillCourse, type FillTools, found, type GetOrSetResult, type Outcome } from "./fill-course.ts";
@@ -27,6 +28,11 @@ const maxRounds = 3;
  * Fills inside fills run on the permit of the outermost one: were they to wait for permits, all permits could be held by
  * fills that wait. For the same reason they never wait for a flight that has no permit yet. Two fills that ask for
  * each other's answers (without a cache they would call each other for ever) end in an error when the wait is over.
+ *
+ * Callers who demand something share with those who demand the same: their look-ups ask for it, and the fill began after
+ * the first of them came, hence after the record that they name. Who bounds staleness joins a fill under way only if it
+ * began within that time, since what it read may be as old as it is. While a demand is not met, nobody else's fill can be
+ * the answer, so nobody else's is waited for.
  *
  * Locks and flights only save work. What keeps answers true is that each fill has a lease from before it began.
  */
@@ -69,14 +75,19 @@ export class Filler {
   async #answer(call: FillCall, subject: string, outer: FillFrame | undefined): Promise<GetOrSetResult<unknown>> {
     // A refresh wants what is computed after it asked: it waits for no fill that is under way.
     let patient = !call.refresh;
+    const flightKey = subject + demandsKey(call.demands);
     for (let round = 1; ; round += 1) {
       call.signal?.throwIfAborted();
       const lookup = await this.#lookUp(call);
       if (lookup.kind === "hit") return found(lookup);
       call.signal?.throwIfAborted();
-      const running = round < maxRounds ? this.#flights.get(subject) : undefined;
-      if (!running || !mayJoin(running, { patient, nested: outer !== undefined })) {
-        return this.#lead({ call, subject, outer, waits: round === 1 && !call.refresh }, lookup);
+      const running = round < maxRounds ? this.#flights.get(flightKey) : undefined;
+      if (
+        !running ||
+        !mayJoin(running, { patient: patient && this.#isRecent(running, call), nested: outer !== undefined })
+      ) {
+        const waits = round === 1 && !call.refresh && lookup.reason !== "behind" && lookup.reason !== "unconfirmed";
+        return this.#lead({ call, subject, flightKey, outer, waits }, lookup);
       }
       patient &&= running.gathering;
       const outcome = await this.#sit(running.arrive(), call.signal, this.#options.tools.waitMs);
@@ -84,13 +95,19 @@ export class Filler {
     }
   }
 
-  #lookUp({ scope, query, refresh }: FillCall): Promise<Hit | Miss> {
+  #lookUp({ scope, query, refresh, demands }: FillCall): Promise<Hit | Miss> {
     const { reader } = this.#options.tools;
-    return refresh ? reader.lease(scope, query) : reader.read(scope, query);
+    return refresh ? reader.lease(scope, query) : reader.read(scope, query, demands);
+  }
+
+  /** Whether a fill under way knows of enough. */
+  #isRecent({ filledSince }: Flight<Outcome>, { demands }: FillCall): boolean {
+    if (filledSince === undefined || demands?.maxStalenessMs === undefined) return true;
+    return this.#options.tools.clock.now() - filledSince <= demands.maxStalenessMs;
   }
 
   async #lead(
-    plan: { call: FillCall; subject: string; outer: FillFrame | undefined; waits: boolean },
+    plan: { call: FillCall; subject: string; flightKey: string; outer: FillFrame | undefined; waits: boolean },
     miss: Miss,
   ): Promise<GetOrSetResult<unknown>> {
     if (this.#closed) throw this.#closed;
@@ -106,7 +123,7 @@ export class Filler {
       inBackground: (work) => this.#inBackground(work),
     });
     const seat = flight.arrive();
-    this.#flights.open(plan.subject, flight);
+    this.#flights.open(plan.flightKey, flight);
     this.#courses.add(course);
     void course.fly(miss).finally(() => this.#courses.delete(course));
     const outcome = await this.#sit(seat, plan.call.signal);

@@ -1,11 +1,13 @@
 // What a program may import from `@unstale/cache-core`, in the order in which a reader meets it.
 
+export type { DemandOptions, LogToken } from "./demands.ts";
 export type { FillContext } from "./fill-context.ts";
 export type { GetOrSetResult, RefusedReason, UncachedReason } from "./fill-course.ts";
 export {
   type GetOptions,
   type GetOrSetOptions,
   type GetResult,
+  type ScopeOptions,
   type SetOptions,
   SmartCache,
 } from "./smart-cache.ts";

@@ -5,15 +5,16 @@ import { decodeResponse } from "./entry.ts";
 import { isUnstaleError } from "./errors.ts";
 import { subjectOf } from "./keys.ts";
 import type { Lease } from "./lease.ts";
-import type { CacheStore, ReadReply, Scope, Snapshot } from "./store.ts";
+import type { CacheStore, Demands, ReadReply, Scope, Snapshot, UnmetDemand } from "./store.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /**
  * Why there is no answer. `absent`: no living entry. `lost`: the bucket's state was lost and is new. `codec`: the entry is
  * encoded in a way that is not ours. `moved`: versions were raised faster than they could be read. `format`: the keys are
- * of a newer format. `unavailable`: the store did not answer in time, or with an error.
+ * of a newer format. `unavailable`: the store did not answer in time, or with an error. `behind`, `unconfirmed`: what the
+ * caller demands is not met; whether there is an entry was not looked at.
  */
-export type MissReason = "absent" | "lost" | "codec" | "moved" | "format" | "unavailable";
+export type MissReason = "absent" | "lost" | "codec" | "moved" | "format" | "unavailable" | UnmetDemand;
 
 export interface Hit {
   readonly kind: "hit";
@@ -58,10 +59,10 @@ export class Reader {
   }
 
   /** @throws UnstaleError `UNSTALE_CONFIG_MISMATCH`, `UNSTALE_CLOSED` */
-  async read(scope: Scope, query: string): Promise<Lookup> {
+  async read(scope: Scope, query: string, demands?: Demands): Promise<Lookup> {
     const { clock, telemetry } = this.#options;
     const startedAt = clock.now();
-    const lookup = await this.#bounded(scope, query, () => this.#look(scope, query));
+    const lookup = await this.#bounded(scope, query, () => this.#look(scope, query, demands));
     const result = lookup.kind;
     telemetry.add("reads", lookup.kind === "hit" ? { result } : { result, reason: lookup.reason });
     telemetry.record("readDuration", clock.now() - startedAt, { result });
@@ -84,10 +85,10 @@ export class Reader {
     }
   }
 
-  async #look(scope: Scope, query: string): Promise<Lookup> {
+  async #look(scope: Scope, query: string, demands: Demands | undefined): Promise<Lookup> {
     const { store, versions, deployment } = this.#options;
     for (let moves = 0; moves <= maxMoves; moves += 1) {
-      const reply = await store.read({ ...scope, query, versions: versions.get(scope) });
+      const reply = await store.read({ ...scope, query, versions: versions.get(scope), demands });
       if (reply.kind === "moved") {
         versions.set(scope, reply.versions);
         continue;
@@ -109,7 +110,7 @@ export class Reader {
         return { kind: "hit", response: decoded.value, sources: reply.sources };
       }
       case "miss":
-        return miss(scope, query, "absent", reply.snapshot);
+        return miss(scope, query, reply.unmet ?? "absent", reply.snapshot);
       case "format":
         return miss(scope, query, "format");
       default:

@@ -24,7 +24,7 @@ export class Flight<T> {
   readonly #aborter = new AbortController();
   #arrivals = 0;
   #present = 0;
-  #filling = false;
+  #filledSince: number | undefined;
   #ended = false;
   /** Whether nothing that a caller inside another fill may hold stands between this flight and its fill. */
   hasTurn = false;
@@ -49,7 +49,12 @@ export class Flight<T> {
 
   /** No fill is under way: whoever arrives now shares whatever the next fill gives. */
   get gathering(): boolean {
-    return !this.#filling;
+    return this.#filledSince === undefined;
+  }
+
+  /** When the fill under way began: it knows of everything that happened before. */
+  get filledSince(): number | undefined {
+    return this.#filledSince;
   }
 
   arrive(): Seat<T> {
@@ -70,14 +75,14 @@ export class Flight<T> {
   }
 
   /** A fill begins. Returns how many share it, whatever becomes of it. */
-  begin(): number {
-    this.#filling = true;
+  begin(now: number): number {
+    this.#filledSince = now;
     return this.#arrivals;
   }
 
   /** The fill was refused, and another one will be begun. */
   regather(): void {
-    this.#filling = false;
+    this.#filledSince = undefined;
   }
 
   /** The first `takers` arrivals get the outcome, the others are told to go again. */

@@ -1,4 +1,5 @@
 import { Deadline } from "./deadline.ts";
+import { checkDemands, type DemandOptions, mergeDemands } from "./demands.ts";
 import { DeploymentCheck, proposeDeployment } from "./deployment.ts";
 import { checkSourceVersions, encodeResponse, normaliseSources } from "./entry.ts";
 import { cacheError, type UnstaleError } from "./errors.ts";
@@ -11,18 +12,20 @@ import { decodeLease, encodeLease, type Lease } from "./lease.ts";
 import { KnownVersions, Reader } from "./reader.ts";
 import { type InvalidationCounts, Invalidations } from "./smart-cache-invalidation.ts";
 import { type CheckedOptions, checkOptions, type SmartCacheOptions } from "./smart-cache-options.ts";
-import type { CacheStore, Scope } from "./store.ts";
+import type { CacheStore, Demands, Scope } from "./store.ts";
 import { createTelemetry } from "./telemetry.ts";
 import { createTtlRule, type Ttl, type TtlRule } from "./ttl.ts";
 import { createValkeyStore } from "./valkey-store.ts";
 import { type SetResult, Writer } from "./writer.ts";
 
-export interface GetOptions {
+export interface ScopeOptions {
   /** Levels joined by `:`, such as `docs:technical`; each of them can be invalidated at once. */
   readonly namespace?: string | undefined;
 }
 
-export interface SetOptions extends GetOptions {
+export interface GetOptions extends ScopeOptions, DemandOptions {}
+
+export interface SetOptions extends ScopeOptions {
   /** Documents that the response is built from: a change of any of them ends the entry. */
   readonly sources?: readonly string[] | undefined;
   /** `"6h"`, a content class such as `"documentation"`, or a number of seconds. Default: `defaultTtl`, 1 hour. */
@@ -135,7 +138,7 @@ export class SmartCache {
   async get<T = unknown>(query: string, options: GetOptions = {}): Promise<GetResult<T>> {
     this.#checkOpen();
     const scope = this.#scopeOf(query, options);
-    const lookup = await this.#reader.read(scope, query);
+    const lookup = await this.#reader.read(scope, query, this.#demandsOf(scope, options));
     if (lookup.kind === "miss") return { hit: false, lease: encodeLease(lookup.lease) };
     const { sources } = lookup;
     currentFill()?.inherit({ sources, origin: this.#originOf(scope) });
@@ -144,7 +147,7 @@ export class SmartCache {
   }
 
   /** A lease without a look-up: for filling in advance, or anew. Take it before reading any source. */
-  async lease(query: string, options: GetOptions = {}): Promise<string> {
+  async lease(query: string, options: ScopeOptions = {}): Promise<string> {
     this.#checkOpen();
     const { lease } = await this.#reader.lease(this.#scopeOf(query, options), query);
     return encodeLease(lease);
@@ -190,7 +193,8 @@ export class SmartCache {
     if (ttl !== undefined) this.#ttl.check(ttl);
     const scope = this.#scopeOf(query, options);
     const sources = normaliseSources(options.sources ?? []);
-    const result = await this.#filler.getOrSet({ scope, query, fill, sources, ttl, signal, refresh });
+    const demands = this.#demandsOf(scope, options);
+    const result = await this.#filler.getOrSet({ scope, query, fill, sources, ttl, signal, refresh, demands });
     // As in get: all callers of one query expect what they themselves put there.
     return result as GetOrSetResult<T>;
   }
@@ -234,9 +238,14 @@ export class SmartCache {
     if (this.#closing) throw closed();
   }
 
-  #scopeOf(query: string, options: GetOptions): Scope {
+  #scopeOf(query: string, options: ScopeOptions): Scope {
     const namespace = checkNamespace(options.namespace);
     return { bucket: this.#keys.bucketOf({ namespace }, checkQuery(query)), namespace };
+  }
+
+  /** Those of the fill that asks are asked of what it is built from. */
+  #demandsOf(scope: Scope, options: DemandOptions): Demands | undefined {
+    return mergeDemands(checkDemands(options), currentFill()?.demandsFor(this.#originOf(scope)));
   }
 
   #originOf({ bucket }: Scope): Origin {

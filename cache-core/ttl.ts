@@ -49,14 +49,14 @@ export function createTtlRule(options: TtlOptions = {}): TtlRule {
   if (typeof jitter !== "number" || !(jitter >= 0 && jitter < 1)) {
     throw invalid(`jitter: expected a part of the TTL from 0 to below 1, such as 0.1; got ${shown(jitter)}.`);
   }
-  const maxTtlMs = plain("maxTtl", options.maxTtl ?? "7d");
+  const maxTtlMs = durationMs("maxTtl", options.maxTtl ?? "7d");
   const classes = new Map<string, number>();
   for (const [name, value] of Object.entries({ ...contentClasses, ...options.ttlClasses })) {
     classes.set(name, classTtl(name, value, maxTtlMs));
   }
 
   const milliseconds = (ttl: Ttl): number => {
-    const ms = (typeof ttl === "string" ? classes.get(ttl) : undefined) ?? plain("ttl", ttl, [...classes.keys()]);
+    const ms = (typeof ttl === "string" ? classes.get(ttl) : undefined) ?? durationMs("ttl", ttl, [...classes.keys()]);
     if (ms > maxTtlMs) throw tooLong(ttl, ms, maxTtlMs);
     return ms;
   };
@@ -76,7 +76,7 @@ function classTtl(name: string, value: number | Duration, maxTtlMs: number): num
   if (parseDuration(name) !== undefined || name === "") {
     throw invalid(`ttlClasses: expected names that are no durations, such as "faq"; got ${JSON.stringify(name)}.`);
   }
-  const ms = plain(`ttlClasses.${name}`, value);
+  const ms = durationMs(`ttlClasses.${name}`, value);
   if (name === "real-time" && (ms < realTimeRange.min || ms > realTimeRange.max)) {
     throw invalid(`ttlClasses.real-time: expected 1 to 5 minutes; got ${JSON.stringify(value)}.`);
   }
@@ -85,7 +85,7 @@ function classTtl(name: string, value: number | Duration, maxTtlMs: number): num
 }
 
 /** A number of seconds, or text with a unit, in whole ms. */
-function plain(option: string, ttl: unknown, classes: readonly string[] = []): number {
+export function durationMs(option: string, ttl: unknown, classes: readonly string[] = []): number {
   const ms = typeof ttl === "number" ? ttl * units.s : typeof ttl === "string" ? parseDuration(ttl) : undefined;
   if (ms !== undefined && Number.isFinite(ms) && Math.round(ms) >= 1) return Math.round(ms);
   const known = classes.length === 0 ? "" : `, or one of ${classes.map((name) => `"${name}"`).join(", ")}`;

@@ -15,7 +15,8 @@ export type Writer = (question: string, passages: readonly Passage[]) => string 
 /** Answers questions from the pages of a site, and keeps each answer until a page it was built from changes. */
 export function createAnswers({ cache, folder, write = quote }: AnswersOptions) {
   return {
-    ask(question: string, { namespace }: { readonly namespace?: string } = {}) {
+    /** `after`: a change that the answer must know of, as the publisher told it. */
+    ask(question: string, { namespace, after }: { readonly namespace?: string; readonly after?: string } = {}) {
       return cache.getOrSet(
         question,
         async (context) => {
@@ -24,7 +25,7 @@ export function createAnswers({ cache, folder, write = quote }: AnswersOptions) 
           context.setTtl(draft.contentClass);
           return draft.response;
         },
-        namespace ? { namespace } : {},
+        { namespace, after },
       );
     },
   };

@@ -17,3 +17,11 @@ test("every invariant is promised, and names a test that exists", () => {
     expect(readFileSync(new URL(file, root), "utf8")).toContain(`test("${name}"`);
   }
 });
+
+test("every other promise names a test that exists, too", () => {
+  const named = [...page.matchAll(/^\| `(\w+)` \| `(test\/[^`]+)` \*(.+)\* \|$/gm)];
+  expect(named.map(([, promise]) => promise)).toEqual(["after", "maxStaleness"]);
+  for (const [, , file = "", name] of named) {
+    expect(readFileSync(new URL(file, root), "utf8")).toContain(`test("${name}"`);
+  }
+});

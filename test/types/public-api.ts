@@ -37,6 +37,11 @@ export async function uses(cache: SmartCache): Promise<void> {
   } else {
     same<typeof found.lease, string>(true);
   }
+  await cache.get("q", { after: { topic: "cms.documents", partition: 0, offset: "17" }, maxStaleness: "2s" });
+  await cache.getOrSet("q", () => "a", { after: ["cms.documents:0:17", { topic: "t", partition: 1, offset: 3n }] });
+  // @ts-expect-error a lease demands nothing
+  await cache.lease("q", { maxStaleness: "2s" });
+
   const untyped = await cache.get("q");
   if (untyped.hit) same<typeof untyped.response, unknown>(true);
 
