@@ -41,18 +41,14 @@ export const endToEnd: Bench = {
 
 interface Crew {
   readonly workers: number;
-  /** Of the slices; the default where absent. */
-  readonly sliceSize?: number;
 }
 
 function crews(lab: Lab): readonly Crew[] {
-  const small = { workers: 1, sliceSize: 100 };
-  return lab.pick<readonly Crew[]>([{ workers: 1 }, { workers: 2 }, { workers: 4 }, small], [{ workers: 1 }]);
+  return lab.pick<readonly Crew[]>([{ workers: 1 }, { workers: 2 }, { workers: 4 }], [{ workers: 1 }]);
 }
 
-function nameOf({ workers, sliceSize }: Crew): string {
-  const slices = sliceSize === undefined ? "" : `, slices of ${sliceSize}`;
-  return `${workers} worker${workers === 1 ? "" : "s"}${slices}`;
+function nameOf({ workers }: Crew): string {
+  return `${workers} worker${workers === 1 ? "" : "s"}`;
 }
 
 interface Run extends Crew {
@@ -60,10 +56,10 @@ interface Run extends Crew {
   readonly events: number;
 }
 
-async function ours(lab: Lab, { server, events, workers: count, sliceSize }: Run): Promise<Sample> {
+async function ours(lab: Lab, { server, events, workers: count }: Run): Promise<Sample> {
   const wiring = await prepare(lab, server, events);
   const { admin } = server;
-  const workers = await Promise.all(Array.from({ length: count }, () => startWorker(lab, { ...wiring, sliceSize })));
+  const workers = await Promise.all(Array.from({ length: count }, () => startWorker(lab, wiring)));
   // The group has settled when each worker has its share.
   await until(
     async () => (await Promise.all(workers.map(({ http }) => owns(http)))).every(Boolean),

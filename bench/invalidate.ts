@@ -160,7 +160,7 @@ function tableOf(rows: readonly (readonly string[])[]): Table {
       "An event is one changed document; its fan-out is the number of entries built from it, 1 KB each, and all of them are gone at the end.",
       "`plain` takes one document after the other (SMEMBERS, DEL, DEL), whatever the batch; `pipelined` takes a batch in two round trips. Neither fences anything, counts progress, or bounds a step.",
       "`raw UNLINK` is told the keys, and deletes them in commands of 1,000. At fan-out 0 there is nothing for it to delete.",
-      "Ours sends at most 500 documents in a call; what goes beyond 1,000 keys in a call is taken away at once and deleted in steps.",
+      "Ours sends 10 to 500 documents in a call, as many as will probably have 800 entries in all; what goes beyond 1,000 is taken away at once and deleted in steps.",
     ],
   };
 }

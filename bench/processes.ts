@@ -21,8 +21,6 @@ export interface Wiring {
   readonly topic: string;
   readonly groupId: string;
   readonly valkeyUrl: string;
-  /** Records that are worked on together; the worker's default where absent. */
-  readonly sliceSize?: number | undefined;
 }
 
 /** `unstale run` as it ships, in a process of its own; resolves when it is ready. */
@@ -35,7 +33,6 @@ export async function startWorker(lab: Lab, wiring: Wiring): Promise<WorkerProce
     UNSTALE_KAFKA_GROUP_ID: wiring.groupId,
     UNSTALE_VALKEY_URL: wiring.valkeyUrl,
     UNSTALE_HTTP_PORT: String(port),
-    ...(wiring.sliceSize === undefined ? {} : { UNSTALE_SLICE_SIZE: String(wiring.sliceSize) }),
     OTEL_TRACES_EXPORTER: "none",
     OTEL_METRICS_EXPORTER: "none",
     OTEL_LOGS_EXPORTER: "none",

@@ -1,16 +1,8 @@
+import { type CallSize, createCallSize } from "./call-size.ts";
 import { type Cleanup, createCleanup } from "./cleanup.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { cacheError } from "./errors.ts";
-import {
-  type Bucket,
-  type CacheStore,
-  type DocumentChange,
-  type Drain,
-  type InvalidateReply,
-  type LogPosition,
-  maxDocumentsPerCall,
-  type ScopeChange,
-} from "./store.ts";
+import type { Bucket, CacheStore, DocumentChange, Drain, InvalidateReply, LogPosition, ScopeChange } from "./store.ts";
 
 /** What changed, for one call: each document and each namespace at most once. */
 export interface Invalidation {
@@ -80,10 +72,13 @@ export function createInvalidator(options: InvalidatorOptions): Invalidator {
   const { store, buckets = 1, clock = systemClock, drainCount = 300, sweepCount = 500, attempts = 8 } = options;
   const everyBucket = Array.from({ length: buckets }, (_, bucket) => bucket);
   const cleanup = createCleanup({ store, clock, drainCount, sweepCount, attempts });
+  const size = createCallSize();
 
   return {
     invalidate: async (invalidation) => {
-      const perBucket = await Promise.all(everyBucket.map((bucket) => barrierIn(store, bucket, invalidation)));
+      const perBucket = await Promise.all(
+        everyBucket.map((bucket) => barrierIn({ store, size, bucket, invalidation })),
+      );
       const replies = perBucket.flat();
       const rollbacks = replies.filter((reply) => reply.kind === "rollback");
       // Each bucket tells how far it fell back: replay for the one that fell furthest.
@@ -109,22 +104,29 @@ export function createInvalidator(options: InvalidatorOptions): Invalidator {
 type Applied = Extract<InvalidateReply, { kind: "applied" }>;
 type Rollback = Extract<InvalidateReply, { kind: "rollback" }>;
 
+interface BucketCall {
+  readonly store: CacheStore;
+  readonly size: CallSize;
+  readonly bucket: Bucket;
+  readonly invalidation: Invalidation;
+}
+
 /**
  * One call per bucket, or several where there are more documents than a step may touch. Only the last carries the scopes
- * and advances `applied`: if an earlier one is all that happened, the whole is repeated.
+ * and advances `applied`: if an earlier one is all that happened, the whole is repeated. One waits for the other, since
+ * Valkey works off what a connection has sent in one go, and other clients would wait for all of them together (I7).
  */
-async function barrierIn(
-  store: CacheStore,
-  bucket: Bucket,
-  invalidation: Invalidation,
-): Promise<(Applied | Rollback)[]> {
-  const { documents, scopes, position, barrier } = invalidation;
+async function barrierIn({ store, size, bucket, invalidation }: BucketCall): Promise<(Applied | Rollback)[]> {
+  const { scopes, position, barrier } = invalidation;
   const replies: (Applied | Rollback)[] = [];
-  for (let from = 0; from === 0 || from < documents.length; from += maxDocumentsPerCall) {
-    const isLast = from + maxDocumentsPerCall >= documents.length;
+  let rest = invalidation.documents;
+  do {
+    const documents = rest.slice(0, size.documents);
+    rest = rest.slice(documents.length);
+    const isLast = rest.length === 0;
     const reply = await store.invalidate({
       bucket,
-      documents: documents.slice(from, from + maxDocumentsPerCall),
+      documents,
       scopes: isLast ? scopes : [],
       barrier: isLast ? barrier : undefined,
       position: position && { ...position, next: isLast ? position.next : position.previous },
@@ -137,7 +139,8 @@ async function barrierIn(
     }
     replies.push(reply);
     if (reply.kind === "rollback") break;
-  }
+    size.learn({ documents: documents.length, drains: reply.drains.length, deleted: reply.deleted });
+  } while (rest.length > 0);
   return replies;
 }
 

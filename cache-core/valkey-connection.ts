@@ -58,7 +58,7 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
 
   /** Sends when the connection is ready. `mend` may know another way to a reply. */
   const bounded = (
-    send: () => Promise<unknown>,
+    { words, send }: { readonly words: number; readonly send: () => Promise<unknown> },
     mend?: (error: unknown) => Promise<unknown> | undefined,
   ): Promise<unknown> => {
     if (closed) return Promise.reject(afterClose());
@@ -72,8 +72,10 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
         reject(explain(error));
       };
       const go = (): void => {
-        together();
-        send().then(end, (error) => {
+        together.hold();
+        const reply = send();
+        if (words > largeCommand) together.release();
+        reply.then(end, (error) => {
           const again = mend?.(error);
           if (again) again.then(end, fail);
           else fail(error);
@@ -89,15 +91,13 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
   };
 
   return {
-    call: (command, ...args) => bounded(() => client.call(command, ...args)),
+    call: (command, ...args) => bounded({ words: args.length, send: () => client.call(command, ...args) }),
     run: ({ source, sha }, keys, args) => {
       const words = [...keys, ...args.map(String)];
-      return bounded(
-        () => client.evalsha(sha, keys.length, ...words),
-        (error) =>
-          error instanceof Error && error.message.startsWith("NOSCRIPT")
-            ? client.eval(source, keys.length, ...words)
-            : undefined,
+      return bounded({ words: words.length, send: () => client.evalsha(sha, keys.length, ...words) }, (error) =>
+        error instanceof Error && error.message.startsWith("NOSCRIPT")
+          ? client.eval(source, keys.length, ...words)
+          : undefined,
       );
     },
     close: async () => {
@@ -266,22 +266,32 @@ interface Corkable {
   uncork(): void;
 }
 
+/** A command of more words leaves at once: its own writing is the cost, and the server may as well begin with it. */
+const largeCommand = 100;
+
 /**
  * iovalkey writes each command to the socket by itself. Holding the socket back until the end of this turn sends what many
  * callers ask for at once in one write, which is most of the cost of a small command. Nothing waits longer for it: the end
  * of the turn comes before anything else can.
  */
-function writeTogether(client: ReadyClient): () => void {
+function writeTogether(client: ReadyClient): { hold(): void; release(): void } {
   let held: Corkable | undefined;
-  return () => {
-    const { stream } = client;
-    if (!stream || stream === held) return;
-    held = stream;
-    stream.cork();
-    process.nextTick(() => {
+  return {
+    hold: () => {
+      const { stream } = client;
+      if (!stream || stream === held) return;
+      held = stream;
+      stream.cork();
+      process.nextTick(() => {
+        if (held !== stream) return;
+        held = undefined;
+        stream.uncork();
+      });
+    },
+    release: () => {
+      held?.uncork();
       held = undefined;
-      stream.uncork();
-    });
+    },
   };
 }
 

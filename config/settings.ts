@@ -186,8 +186,8 @@ export const settings = {
     env: "UNSTALE_SLICE_SIZE",
     path: "kafka.sliceSize",
     type: integer({ min: 1, max: 5_000 }),
-    default: 100,
-    doc: "Most changes of a partition that are worked on together. More than about 1,000 entries in a slice are deleted in slower steps.",
+    default: 500,
+    doc: "Most changes of a partition that are worked on together. They go to Valkey in as many steps as their entries need.",
   }),
   sliceTimeoutMs: setting({
     env: "UNSTALE_SLICE_TIMEOUT",

@@ -118,11 +118,29 @@ describe("invalidating", () => {
       barrier: true,
       position: { ...position, previous: 5, next: 9 },
     });
-    expect(calls.map(({ documents }) => documents.length)).toEqual([500, 500, 1]);
+    // More and more of them, since nothing depends on any.
+    expect(calls.map(({ documents }) => documents.length)).toEqual([100, 500, 401]);
+    expect(calls.flatMap(({ documents }) => documents.map(({ id }) => id))).toEqual(ids);
     expect(calls.map(({ scopes }) => scopes.length)).toEqual([0, 0, 1]);
     expect(calls.map(({ barrier }) => barrier)).toEqual([undefined, undefined, true]);
     expect(calls.map((call) => call.position?.next)).toEqual([5, 5, 9]);
     expect(memory.keyspace.zscore("unstale:fence", "doc:1000")).toBeDefined();
+  });
+
+  test("of documents with many entries takes fewer at a time, so that none has to be drained", async () => {
+    const { invalidator, store, memory, write } = createScene({ callBudget: 1_000 });
+    const ids = Array.from({ length: 300 }, (_, index) => `doc:${index}`);
+    for (const id of ids) {
+      for (let entry = 0; entry < 10; entry += 1) await write(`${id} ${entry}`, { sources: [id] });
+    }
+    const sizes: number[] = [];
+    store.intercept("invalidate", (proceed, request) => {
+      sizes.push(request.documents.length);
+      return proceed();
+    });
+    expect(await applied(invalidator.invalidate(change(...ids)))).toMatchObject({ deleted: 3_000, drains: 0 });
+    expect(Math.max(...sizes)).toBe(100);
+    expect(memory.keyspace.exists("doc_deps:doc:299")).toBe(false);
   });
 
   test("of nothing but a position advances the account", async () => {
@@ -154,6 +172,7 @@ describe("a fallen store", () => {
     const reply = await invalidator.invalidate({ ...many, position: { ...position, previous: 5, next: 9 } });
     expect(reply).toEqual({ kind: "rollback", applied: 2 });
     expect(store.count("invalidate")).toBe(2);
+    expect(memory.keyspace.zscore("unstale:fence", "doc:600")).toBeUndefined();
   });
 
   test("that lost its account is a barrier, and keys without a version are swept", async () => {

@@ -43,9 +43,12 @@ describe("a TTL", () => {
     expect(() => rule().resolve(ttl)).toThrow(expect.objectContaining({ code: "UNSTALE_INVALID_ARGUMENT" }));
   });
 
-  test.each<unknown>([null, true, {}, [], 5n, { toString: "" }])("%p is an error, though it is no type for it", (ttl) => {
-    expect(() => rule().resolve(ttl as never)).toThrow(/expected a positive number of seconds/);
-  });
+  test.each<unknown>([null, true, {}, [], 5n, { toString: "" }])(
+    "%p is an error, though it is no type for it",
+    (ttl) => {
+      expect(() => rule().resolve(ttl as never)).toThrow(/expected a positive number of seconds/);
+    },
+  );
 
   test("text without a unit is asked for it", () => {
     expect(() => rule().resolve("3600")).toThrow('did you mean "3600s"?');
