@@ -1,12 +1,15 @@
 import type { Clock } from "./clock.ts";
-import { isUnstaleError } from "./errors.ts";
+import { cacheError, isUnstaleError, type UnstaleError } from "./errors.ts";
 import type { Bucket, CacheStore, Drain } from "./store.ts";
 
 /** Deletions that take many steps. They follow the barrier: what they delete is not served any more. */
 export interface Cleanup {
-  /** Deletes the entries of a taken dependency set. Resolves to how many; joins a run of the same drain. */
+  /**
+   * Deletes the entries of a taken dependency set. Resolves to how many; joins a run of the same drain.
+   * @throws UnstaleError `UNSTALE_FORMAT_TOO_NEW`, or what the store throws
+   */
   drain(drain: Drain): Promise<number>;
-  /** Deletes the unservable keys of a namespace, or of everything, by a scan that begins after this call. */
+  /** Deletes the unservable keys of a namespace, or of everything, by a scan that begins after this call. Throws as drain does. */
   sweep(bucket: Bucket, namespace: string | undefined): Promise<number>;
   /** Drains under way. */
   readonly draining: number;
@@ -48,6 +51,7 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
     let deleted = 0;
     for (;;) {
       const reply = await persist(() => store.drain({ drain, count: drainCount, ...position }));
+      if (reply.kind === "format") throw tooNew();
       if (reply.kind === "restart") {
         position = { cursor: "0" };
         continue;
@@ -64,6 +68,7 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
     do {
       const request = { bucket, namespace, cursor, count: sweepCount };
       const reply = await persist(() => store.sweep(request));
+      if (reply.kind === "format") throw tooNew();
       cursor = reply.cursor;
       deleted += reply.deleted;
     } while (cursor !== "0");
@@ -91,6 +96,14 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
     },
     stop: () => stopping.abort(new Error("stopped")),
   };
+}
+
+/** The newer programs know of what is left to delete: it is registered, and theirs now. */
+function tooNew(): UnstaleError {
+  return cacheError(
+    "UNSTALE_FORMAT_TOO_NEW",
+    "The keys in Valkey were written by a newer version of unstale meanwhile. Update this program; what is left was not deleted.",
+  );
 }
 
 interface SharedPass {

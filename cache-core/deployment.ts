@@ -24,9 +24,8 @@ export function proposeDeployment(options: {
   };
 }
 
-/** One line for each setting in which two programs differ. A record of a newer format is not compared: it is not ours to read. */
+/** One line for each setting in which two programs differ. */
 export function deploymentDifferences(ours: DeploymentRecord, theirs: DeploymentRecord): string[] {
-  if (theirs.format > ours.format) return [];
   const fields = ["buckets", "entryPrefix", "dependencyPrefixes", "foreignWriters"] as const;
   const differences = fields.flatMap((field) => {
     const [expected, got] = [JSON.stringify(theirs[field]), JSON.stringify(ours[field])];
@@ -40,7 +39,8 @@ export function deploymentDifferences(ours: DeploymentRecord, theirs: Deployment
 
 /**
  * Agreement with the deployment's other programs, asked for on first use. A program with other prefixes would write where
- * no worker looks, so a mismatch is an error on each call, until it is gone; an outage is not.
+ * no worker looks, so a mismatch is an error on each call, until it is gone; an outage is not. A record of a newer format is
+ * the newer programs' to read: this one misses, and does not write.
  */
 export class DeploymentCheck {
   readonly #store: CacheStore;
@@ -64,7 +64,7 @@ export class DeploymentCheck {
 
   /**
    * Resolves at once when the agreement is known.
-   * @throws UnstaleError `UNSTALE_CONFIG_MISMATCH`, or what the store throws.
+   * @throws UnstaleError `UNSTALE_CONFIG_MISMATCH`, `UNSTALE_FORMAT_TOO_NEW`, or what the store throws.
    */
   async agree(): Promise<void> {
     if (this.#known) return;
@@ -81,6 +81,13 @@ export class DeploymentCheck {
 
   async #ask(): Promise<void> {
     const theirs = await this.#store.configure(this.#ours);
+    if ("kind" in theirs) {
+      throw cacheError(
+        "UNSTALE_FORMAT_TOO_NEW",
+        `The deployment (unstale:config) is of format ${theirs.format}, this program knows ${wireFormat}. Update this program; ` +
+          "until then it reads and writes nothing there.",
+      );
+    }
     const differences = deploymentDifferences(this.#ours, theirs);
     if (differences.length > 0) {
       throw cacheError(

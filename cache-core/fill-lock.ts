@@ -21,7 +21,7 @@ export interface HeldLock {
 
 /**
  * The right to fill one entry, among all processes. `"taken"`: somebody else fills. `"unknown"`: the store does not answer,
- * so there is nobody to agree with.
+ * so there is nobody to agree with; or its keys are of a newer format, and the commit will be refused for that.
  *
  * The lock is renewed every third of its TTL. A holder that stalls for longer loses it, and two fill: that costs a fill
  * and nothing else, since each commit is judged by its own lease.
@@ -33,8 +33,8 @@ export async function acquireFillLock(
   const { store, clock, ttlMs, deadline, onError } = options;
   const request = { ...entry.scope, query: entry.query, token: randomUUID(), ttlMs };
   try {
-    const { acquired } = await deadline.bound(() => store.acquireFill(request));
-    if (!acquired) return "taken";
+    const { kind } = await deadline.bound(() => store.acquireFill(request));
+    if (kind !== "held") return kind === "taken" ? "taken" : "unknown";
   } catch (error) {
     onError(error);
     return "unknown";
@@ -47,8 +47,8 @@ export async function acquireFillLock(
     while (!over.signal.aborted) {
       try {
         await clock.sleep(ttlMs / 3, over.signal);
-        const { held } = await store.renewFill(request);
-        if (!held) return;
+        const { kind } = await store.renewFill(request);
+        if (kind !== "held") return;
       } catch (error) {
         if (!over.signal.aborted) onError(error);
       }

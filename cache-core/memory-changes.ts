@@ -3,6 +3,7 @@ import {
   attempt,
   birth,
   counter,
+  isNewer,
   type MemoryParts,
   numberOf,
   prune,
@@ -173,6 +174,7 @@ function raiseScopes(
 export function drain(parts: MemoryParts, request: DrainRequest): DrainReply {
   const { keyspace, keys } = parts;
   const { bucket, document, token } = request.drain;
+  if (isNewer(parts, bucket)) return { kind: "format" };
   const replicationId = parts.replicationId();
   if (request.cursor !== "0" && request.replicationId !== replicationId) return { kind: "restart" };
 
@@ -219,8 +221,10 @@ function isYounger({ keyspace }: MemoryParts, member: string, token: string): bo
 export function sweep(parts: MemoryParts, { bucket, namespace, cursor, count }: SweepRequest): SweepReply {
   const { keyspace, keys } = parts;
   const { from, server } = parseSweepCursor(cursor);
+  if (isNewer(parts, bucket)) return { kind: "format" };
   const answering = parts.replicationId();
-  if (from !== "0" && server !== answering) return { cursor: sweepCursor(answering, "0"), scanned: 0, deleted: 0 };
+  const anew = { kind: "swept", cursor: sweepCursor(answering, "0"), scanned: 0, deleted: 0 } as const;
+  if (from !== "0" && server !== answering) return anew;
 
   const now = keyspace.mget(keys.versionCounters({ bucket, namespace })).join(".");
   const prefix = keys.layout.entryPrefix + (namespace === undefined ? "" : `${namespace}:`);
@@ -232,7 +236,7 @@ export function sweep(parts: MemoryParts, { bucket, namespace, cursor, count }: 
     return entry !== undefined && !(entry.versions && `${entry.versions}.`.startsWith(`${now}.`));
   });
   const next = page.cursor === "0" ? page.cursor : sweepCursor(answering, page.cursor);
-  return { cursor: next, scanned: found.length, deleted: keyspace.del(...dead) };
+  return { kind: "swept", cursor: next, scanned: found.length, deleted: keyspace.del(...dead) };
 }
 
 const mostDrainsTold = 100;

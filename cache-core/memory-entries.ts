@@ -1,9 +1,19 @@
 import { createHash } from "node:crypto";
 import { unmetDemand } from "./memory-demands.ts";
-import { attempt, format, judge, type MemoryParts, type Standing, snapshotOf, versionsOf } from "./memory-state.ts";
+import {
+  attempt,
+  format,
+  isNewer,
+  judge,
+  type MemoryParts,
+  type Standing,
+  snapshotOf,
+  versionsOf,
+} from "./memory-state.ts";
 import type {
   CommitReply,
   CommitRequest,
+  FillLockReply,
   FillLockRequest,
   ReadReply,
   ReadRequest,
@@ -254,22 +264,24 @@ function dropDead({ keyspace, sampling }: MemoryParts, set: string): void {
   }
 }
 
-/** fill-lock.lua: whether the caller holds the lock now, or held it before the release. */
+/** fill-lock.lua */
 export function fillLock(
-  { keyspace, keys }: MemoryParts,
+  parts: MemoryParts,
   operation: "acquire" | "renew" | "release",
   request: FillLockRequest,
-): boolean {
+): FillLockReply {
+  const { keyspace, keys } = parts;
+  if (isNewer(parts, request.bucket)) return { kind: "format" };
   const key = keys.fillLock(request, request.query);
   const reply = attempt(() => keyspace.get(key));
   if (!reply) keyspace.del(key);
   const holder = reply?.value;
   if (operation === "acquire" && holder === undefined) {
     keyspace.set(key, request.token, request.ttlMs);
-    return true;
+    return { kind: "held" };
   }
-  if (holder !== request.token) return false;
+  if (holder !== request.token) return { kind: "taken" };
   if (operation === "release") keyspace.del(key);
   else keyspace.pexpire(key, request.ttlMs);
-  return true;
+  return { kind: "held" };
 }

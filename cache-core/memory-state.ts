@@ -1,3 +1,4 @@
+import { wireFormat } from "./deployment.ts";
 import type { Keys } from "./keys.ts";
 import { KeyspaceError, type MemoryKeyspace } from "./memory-keyspace.ts";
 import type { Snapshot } from "./store.ts";
@@ -17,7 +18,7 @@ export interface MemoryParts {
   readonly setMaxListpackEntries: number;
 }
 
-export const format = 1;
+export const format = wireFormat;
 
 const system = [" format", " clock", " birth", " replid", " floor"] as const;
 
@@ -45,6 +46,12 @@ export function understood(scores: readonly (number | undefined)[]): Standing | 
   if (format === undefined || clock === undefined || birth === undefined) return undefined;
   if (replid === undefined || floor === undefined) return undefined;
   return { format, clock, birth, replid, floor };
+}
+
+/** state.lua, `newer` */
+export function isNewer({ keyspace, keys }: MemoryParts, bucket: number): boolean {
+  const stored = attempt(() => keyspace.zscore(keys.fence(bucket), " format"))?.value;
+  return stored !== undefined && stored > format;
 }
 
 /** The standing, and the stamps of these documents; `undefined` where the fence key is of another type. */

@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "./clock.ts";
+import { wireFormat } from "./deployment.ts";
 import { cacheError } from "./errors.ts";
 import { createKeys, defaultLayout, type KeyLayout, type Keys } from "./keys.ts";
 import { attach, drain, heartbeat, invalidate, open, sweep } from "./memory-changes.ts";
 import { confirm } from "./memory-demands.ts";
 import { commit, fillLock, read } from "./memory-entries.ts";
 import { KeyspaceError, MemoryKeyspace } from "./memory-keyspace.ts";
-import type { MemoryParts } from "./memory-state.ts";
-import type { CacheStore, DeploymentRecord, ServerInfo } from "./store.ts";
+import { type MemoryParts, numberOf } from "./memory-state.ts";
+import type { CacheStore, DeploymentRecord, NewerDeployment, ServerInfo } from "./store.ts";
 import { dealRecord, readRecord } from "./valkey-replies.ts";
 import { defaultPolicy, type Injected, randomNonce, type StorePolicy } from "./valkey-store.ts";
 
@@ -65,8 +66,8 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     read: (request) => step(() => read(parts, request)),
     open: (scope) => step(() => open(parts, scope)),
     commit: (request) => step(() => commit(parts, request)),
-    acquireFill: (request) => step(() => ({ acquired: fillLock(parts, "acquire", request) })),
-    renewFill: (request) => step(() => ({ held: fillLock(parts, "renew", request) })),
+    acquireFill: (request) => step(() => fillLock(parts, "acquire", request)),
+    renewFill: (request) => step(() => fillLock(parts, "renew", request)),
     releaseFill: (request) => step(() => void fillLock(parts, "release", request)),
     invalidate: (request) => step(() => invalidate(parts, request)),
     drain: (request) => step(() => drain(parts, request)),
@@ -85,9 +86,10 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
 }
 
 /** configure.lua */
-function configure(parts: MemoryParts, record: DeploymentRecord): DeploymentRecord {
+function configure(parts: MemoryParts, record: DeploymentRecord): DeploymentRecord | NewerDeployment {
   const { keyspace, keys } = parts;
-  const dealt = dealRecord(record);
+  const isNewer = (numberOf(keyspace.hget(keys.config, "format")) ?? 0) > wireFormat;
+  const dealt = isNewer ? [] : dealRecord(record);
   for (const [index, field] of dealt.entries()) {
     const isMissing = index % 2 === 0 && keyspace.hget(keys.config, field) === undefined;
     if (isMissing) keyspace.hset(keys.config, { [field]: dealt[index + 1] ?? "" });
@@ -95,7 +97,7 @@ function configure(parts: MemoryParts, record: DeploymentRecord): DeploymentReco
   return readRecord(Object.entries(keyspace.hgetall(keys.config)).flat());
 }
 
-function deployment({ keyspace, keys }: MemoryParts): DeploymentRecord | undefined {
+function deployment({ keyspace, keys }: MemoryParts): DeploymentRecord | NewerDeployment | undefined {
   const fields = Object.entries(keyspace.hgetall(keys.config)).flat();
   return fields.length === 0 ? undefined : readRecord(fields);
 }

@@ -80,6 +80,7 @@ export class Reader {
       return await this.#deadline.bound(deployment.agreed ? work : () => deployment.agree().then(work));
     } catch (error) {
       if (isCallersConcern(error)) throw error;
+      if (isTooNew(error)) return miss(scope, query, "format");
       onError(error);
       return miss(scope, query, "unavailable");
     }
@@ -135,6 +136,11 @@ function miss(scope: Scope, query: string, reason: MissReason, snapshot?: Snapsh
 /** Errors that say something about the program, not about the store's health: those are never turned into a miss. */
 export function isCallersConcern(error: unknown): boolean {
   return isUnstaleError(error) && (error.code === "UNSTALE_CONFIG_MISMATCH" || error.code === "UNSTALE_CLOSED");
+}
+
+/** The deployment is of a newer format: as expected while programs of two versions run side by side. */
+export function isTooNew(error: unknown): boolean {
+  return isUnstaleError(error) && error.code === "UNSTALE_FORMAT_TOO_NEW";
 }
 
 /** The version counters as this process last saw them: a guess that saves a round trip; the store compares them. */

@@ -19,8 +19,8 @@ export interface CacheStore {
   commit(request: CommitRequest): Promise<CommitReply>;
 
   /** Takes, renews or gives back the right to fill one entry. The lock only saves work; no invariant needs it. */
-  acquireFill(request: FillLockRequest): Promise<{ readonly acquired: boolean }>;
-  renewFill(request: FillLockRequest): Promise<{ readonly held: boolean }>;
+  acquireFill(request: FillLockRequest): Promise<FillLockReply>;
+  renewFill(request: FillLockRequest): Promise<FillLockReply>;
   releaseFill(request: FillLockRequest): Promise<void>;
 
   /** The barrier: fences first, then the dependency sets are emptied or taken away, then versions are raised. */
@@ -39,10 +39,10 @@ export interface CacheStore {
   /** Waits until `replicas` replicas acknowledged this connection's writes. Resolves to how many did. */
   awaitReplicas(request: { readonly replicas: number; readonly timeoutMs: number }): Promise<number>;
 
-  /** Writes the deployment record if there is none; returns the one that is there. */
-  configure(record: DeploymentRecord): Promise<DeploymentRecord>;
+  /** Writes the deployment record if there is none; returns the one that is there. One of a newer format stays as it is. */
+  configure(record: DeploymentRecord): Promise<DeploymentRecord | NewerDeployment>;
   /** The deployment record, if there is one. */
-  deployment(): Promise<DeploymentRecord | undefined>;
+  deployment(): Promise<DeploymentRecord | NewerDeployment | undefined>;
   serverInfo(): Promise<ServerInfo>;
   /** Ends connections that the store made itself. Idempotent. */
   close(): Promise<void>;
@@ -149,6 +149,11 @@ export interface FillLockRequest extends Scope {
   readonly ttlMs: number;
 }
 
+/** `taken`: somebody else holds the lock, or (for a renewal) nobody does any more. */
+export interface FillLockReply {
+  readonly kind: "held" | "taken" | "format";
+}
+
 export interface DocumentChange {
   readonly id: string;
   /** A growing number, where the system of record has one. */
@@ -235,7 +240,9 @@ export type DrainReply =
       readonly kept: number;
     }
   /** The server is another one: start at cursor `"0"`. */
-  | { readonly kind: "restart" };
+  | { readonly kind: "restart" }
+  /** The keys are of a newer format: nothing was deleted. */
+  | { readonly kind: "format" };
 
 export interface SweepRequest {
   readonly bucket: Bucket;
@@ -245,11 +252,10 @@ export interface SweepRequest {
   readonly count: number;
 }
 
-export interface SweepReply {
-  readonly cursor: string;
-  readonly scanned: number;
-  readonly deleted: number;
-}
+export type SweepReply =
+  | { readonly kind: "swept"; readonly cursor: string; readonly scanned: number; readonly deleted: number }
+  /** The keys are of a newer format: nothing was deleted. */
+  | { readonly kind: "format" };
 
 export interface TopicPartition {
   readonly topic: string;
@@ -338,6 +344,12 @@ export interface DeploymentRecord {
   readonly foreignWriters: boolean;
   /** Consumer group of the workers; absent until a worker started. */
   readonly group?: string | undefined;
+}
+
+/** A deployment record of a newer format: what else it says is not ours to read. */
+export interface NewerDeployment {
+  readonly kind: "format";
+  readonly format: number;
 }
 
 export interface ServerInfo {

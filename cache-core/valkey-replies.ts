@@ -1,3 +1,4 @@
+import { wireFormat } from "./deployment.ts";
 import { cacheError } from "./errors.ts";
 import type {
   AttachReply,
@@ -6,8 +7,10 @@ import type {
   DeploymentRecord,
   Drain,
   DrainReply,
+  FillLockReply,
   HeartbeatReply,
   InvalidateReply,
+  NewerDeployment,
   OpenReply,
   ReadReply,
   RefusalReason,
@@ -134,7 +137,7 @@ export function parseInvalidate(reply: unknown, bucket: number): InvalidateReply
 
 export function parseDrain(reply: unknown): DrainReply {
   const [kind, cursor, replicationId, deleted, kept] = items(reply);
-  if (kind === "restart") return { kind };
+  if (kind === "restart" || kind === "format") return { kind };
   if (kind !== "more" && kind !== "finished") throw notUnderstood(reply);
   return {
     kind,
@@ -143,6 +146,12 @@ export function parseDrain(reply: unknown): DrainReply {
     deleted: Number(deleted),
     kept: Number(kept),
   };
+}
+
+export function parseFillLock(reply: unknown): FillLockReply {
+  const [kind] = items(reply);
+  if (kind === "held" || kind === "taken" || kind === "format") return { kind };
+  throw notUnderstood(reply);
 }
 
 export function parseHeartbeat(reply: unknown, bucket: number): HeartbeatReply {
@@ -199,14 +208,16 @@ export function dealRecord(record: DeploymentRecord): string[] {
   return Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [] : [field, value]));
 }
 
-export function readRecord(reply: unknown): DeploymentRecord {
+export function readRecord(reply: unknown): DeploymentRecord | NewerDeployment {
   const flat = items(reply).map(String);
   const fields = new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ""] as const] : [])));
   const field = (name: string): string => fields.get(name) ?? damaged(name);
+  const format = Number(field("format"));
+  if (format > wireFormat) return { kind: "format", format };
   const group = fields.get("group");
   const [prefix, ...prefixes] = parseList(field("dependencyPrefixes")) ?? [];
   return {
-    format: Number(field("format")),
+    format,
     id: field("id"),
     buckets: Number(field("buckets")),
     entryPrefix: field("entryPrefix"),

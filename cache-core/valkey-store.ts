@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { wireFormat } from "./deployment.ts";
 import { cacheError } from "./errors.ts";
 import { createKeys, defaultLayout, type KeyLayout, type Keys } from "./keys.ts";
 import * as embedded from "./scripts/embedded.ts";
@@ -10,12 +11,15 @@ import type {
   DeploymentRecord,
   Drain,
   DrainReply,
+  FillLockReply,
   HeartbeatReply,
   InvalidateReply,
   InvalidateRequest,
+  NewerDeployment,
   OpenReply,
   ReadReply,
   ServerInfo,
+  SweepReply,
 } from "./store.ts";
 import { connect, script, type ValkeyConnection, type ValkeyTarget } from "./valkey-connection.ts";
 import { confirmWords, demandWords } from "./valkey-demands.ts";
@@ -25,6 +29,7 @@ import {
   parseCommit,
   parseConfirm,
   parseDrain,
+  parseFillLock,
   parseHeartbeat,
   parseInvalidate,
   parseOpen,
@@ -125,9 +130,9 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
   const fillLock = async (
     operation: "acquire" | "renew" | "release",
     request: Parameters<CacheStore["acquireFill"]>[0],
-  ): Promise<boolean> => {
-    const args = [operation, request.token, request.ttlMs];
-    return (await connection.run(scripts.fillLock, [keys.fillLock(request, request.query)], args)) === 1;
+  ): Promise<FillLockReply> => {
+    const lock = [keys.fence(request.bucket), keys.fillLock(request, request.query)];
+    return parseFillLock(await connection.run(scripts.fillLock, lock, [operation, request.token, request.ttlMs]));
   };
 
   return {
@@ -191,8 +196,8 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
       return parseCommit(reply);
     },
 
-    acquireFill: async (request) => ({ acquired: await fillLock("acquire", request) }),
-    renewFill: async (request) => ({ held: await fillLock("renew", request) }),
+    acquireFill: (request) => fillLock("acquire", request),
+    renewFill: (request) => fillLock("renew", request),
     releaseFill: async (request) => void (await fillLock("release", request)),
 
     invalidate: async (request): Promise<InvalidateReply> => {
@@ -236,21 +241,24 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
       const { bucket, document, token } = drain;
       const reply = await connection.run(
         scripts.drain,
-        [keys.draining(bucket), drainSet(drain)],
+        [keys.fence(bucket), keys.draining(bucket), drainSet(drain)],
         [replicationId(), known ?? "", cursor, count, document, token, keys.layout.entryPrefix, tagOf(bucket)],
       );
       return parseDrain(reply);
     },
 
-    sweep: async ({ bucket, namespace, cursor, count }) => {
+    sweep: async ({ bucket, namespace, cursor, count }): Promise<SweepReply> => {
       const scope = { bucket, namespace };
       const { from, server } = parseSweepCursor(cursor);
-      const [current, answering, page] = await Promise.all([
+      const [format, current, answering, page] = await Promise.all([
+        formatOf(bucket),
         connection.call("MGET", ...keys.versionCounters(scope)),
         answeringServer(),
         connection.call("SCAN", from, "MATCH", keys.sweepPattern(scope), "COUNT", count),
       ]);
-      if (from !== "0" && server !== answering) return { cursor: sweepCursor(answering, "0"), scanned: 0, deleted: 0 };
+      if (format > wireFormat) return { kind: "format" };
+      const anew = { kind: "swept", cursor: sweepCursor(answering, "0"), scanned: 0, deleted: 0 } as const;
+      if (from !== "0" && server !== answering) return anew;
       if (!Array.isArray(current) || !Array.isArray(page)) throw unexpected("SCAN", page);
       const [next, found] = page as [string, string[]];
       // A key of the versions that are current now was written after the barrier: it stays.
@@ -261,7 +269,8 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
         return !entry.versions || `${entry.versions}.`.startsWith(`${now}.`) === false;
       });
       const deleted = dead.length === 0 ? 0 : Number(await connection.call("UNLINK", ...dead));
-      return { cursor: next === "0" ? next : sweepCursor(answering, next), scanned: found.length, deleted };
+      const onward = next === "0" ? next : sweepCursor(answering, next);
+      return { kind: "swept", cursor: onward, scanned: found.length, deleted };
     },
 
     heartbeat: async ({ bucket, partitions }): Promise<HeartbeatReply> => {
@@ -304,7 +313,7 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
 
     awaitReplicas: async ({ replicas, timeoutMs }) => Number(await connection.call("WAIT", replicas, timeoutMs)),
 
-    configure: async (record): Promise<DeploymentRecord> =>
+    configure: async (record): Promise<DeploymentRecord | NewerDeployment> =>
       readRecord(await connection.run(scripts.configure, [keys.config], dealRecord(record))),
 
     deployment: async () => {
@@ -316,6 +325,12 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
 
     close: () => connection.close(),
   };
+
+  /** Of the bucket's keys; 0 where that is lost. */
+  async function formatOf(bucket: number): Promise<number> {
+    // Where Valkey is away the other commands say so.
+    return Number((await connection.call("ZSCORE", keys.fence(bucket), " format").catch(() => null)) ?? 0);
+  }
 
   /** Another one after a promotion; then a scan's cursor is void. */
   async function answeringServer(): Promise<number> {

@@ -4,7 +4,7 @@ import type { DeploymentCheck } from "./deployment.ts";
 import type { EncodedResponse } from "./entry.ts";
 import { subjectOf } from "./keys.ts";
 import type { Lease } from "./lease.ts";
-import { isCallersConcern, type KnownVersions } from "./reader.ts";
+import { isCallersConcern, isTooNew, type KnownVersions } from "./reader.ts";
 import type { CacheStore, CommitReply, CommitRequest, RefusalReason, Scope, Snapshot } from "./store.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -94,6 +94,7 @@ export class Writer {
       return await this.#deadline.bound(() => deployment.agree().then(work));
     } catch (error) {
       if (isCallersConcern(error)) throw error;
+      if (isTooNew(error)) return refused("format");
       onError(error);
       return refused("unavailable");
     }

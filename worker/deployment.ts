@@ -1,4 +1,4 @@
-import { type CacheStore, DeploymentCheck, proposeDeployment, wireFormat } from "@unstale/cache-core";
+import { type CacheStore, DeploymentCheck, proposeDeployment } from "@unstale/cache-core";
 import type { Config } from "../config/index.ts";
 import { unsupported } from "./errors.ts";
 import { formatTooNew } from "./widening.ts";
@@ -28,9 +28,8 @@ export function createDeployment(store: CacheStore, settings: Settings): Deploym
   return {
     agree: async () => {
       await check.agree();
-      const [record, state] = await Promise.all([store.deployment(), store.heartbeat({ bucket: 0, partitions: [] })]);
-      const newer = (record?.format ?? wireFormat) > wireFormat || state.kind === "format";
-      if (newer) throw unsupported("UNSTALE_FORMAT_TOO_NEW", formatTooNew);
+      const state = await store.heartbeat({ bucket: 0, partitions: [] });
+      if (state.kind === "format") throw unsupported("UNSTALE_FORMAT_TOO_NEW", formatTooNew);
     },
     forget: () => check.forget(),
     get id() {

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- drain: deletes a bounded number of the entries of a taken dependency set.
 --
--- KEYS  1 draining  2 drain set
+-- KEYS  1 fence  2 draining  3 drain set
 -- ARGV  1 injected replication id  2 replication id that the cursor belongs to, or ""  3 cursor  4 count
 --       5 document  6 token `<birth>.<replication id>:<stamp>:<n>`  7 entry prefix  8 bucket tag
--- Returns {"more" | "finished", cursor, replication id, deleted, kept} | {"restart"}
+-- Returns {"more" | "finished", cursor, replication id, deleted, kept} | {"restart"} | {"format"}
 -- Atomic because: an entry rewritten between the look at its lease and its deletion would be lost for nothing.
 -- The set never changes after it was taken, so the cursor is carried (starting at 0 each time would stop early), two
 -- workers at once do no harm, and a crash is repaired by whoever starts again at 0. On another server a cursor is void
@@ -12,6 +12,7 @@
 --@include state
 --@include members
 
+if newer(KEYS[1]) then return { 'format' } end
 local replid = replication(ARGV[1])
 if ARGV[3] ~= '0' and tonumber(ARGV[2]) ~= replid then return { 'restart' } end
 
@@ -30,7 +31,7 @@ local function younger(member)
 end
 
 local deleted, kept = 0, 0
-local page = redis.pcall('SSCAN', KEYS[2], ARGV[3], 'COUNT', ARGV[4])
+local page = redis.pcall('SSCAN', KEYS[3], ARGV[3], 'COUNT', ARGV[4])
 if page.err then page = { '0', {} } end
 local batch = {}
 local function flush()
@@ -46,13 +47,13 @@ end
 flush()
 if page[1] ~= '0' then return { 'more', page[1], replid, deleted, kept } end
 
-redis.call('UNLINK', KEYS[2])
-local tokens = redis.pcall('HGET', KEYS[1], ARGV[5])
+redis.call('UNLINK', KEYS[3])
+local tokens = redis.pcall('HGET', KEYS[2], ARGV[5])
 if type(tokens) == 'string' then
   local rest = {}
   for token in string.gmatch(tokens, '%S+') do
     if token ~= ARGV[6] then rest[#rest + 1] = token end
   end
-  if #rest > 0 then redis.call('HSET', KEYS[1], ARGV[5], table.concat(rest, ' ')) else redis.call('HDEL', KEYS[1], ARGV[5]) end
+  if #rest > 0 then redis.call('HSET', KEYS[2], ARGV[5], table.concat(rest, ' ')) else redis.call('HDEL', KEYS[2], ARGV[5]) end
 end
 return { 'finished', '0', replid, deleted, kept }

@@ -8,6 +8,12 @@
 
 local FORMAT = 1
 
+-- For scripts that need nothing else of the state: whether the keys are of a newer format, and so not ours to touch.
+local function newer(fence)
+  local format = redis.pcall('ZSCORE', fence, ' format')
+  return type(format) == 'string' and tonumber(format) > FORMAT
+end
+
 local function text(number)
   return string.format('%.0f', number)
 end

@@ -40,11 +40,10 @@ export const expected: readonly string[] = [
   ...["lost", "old", "changed", "version", "format", "wrong-type"].map((reason) => `commit refused ${reason}`),
   ...["applied", "rollback", "format"].map((kind) => `invalidate ${kind}`),
   ...["born", "barrier", "deleted", "drains", "raised", "pruned"].map((trait) => `invalidate applied +${trait}`),
-  ...["more", "finished", "restart"].map((kind) => `drain ${kind}`),
+  ...["more", "finished", "restart", "format"].map((kind) => `drain ${kind}`),
   "drain finished +deleted",
   "drain finished +kept",
-  "sweep done",
-  "sweep done +deleted",
+  ...["swept", "swept +deleted", "format"].map((kind) => `sweep ${kind}`),
   ...["alive", "format", "alive +born", "alive +drains", "alive -applied"].map((kind) => `heartbeat ${kind}`),
   ...["attached", "attached +barrier", "format"].map((kind) => `attach ${kind}`),
 ];

@@ -192,20 +192,20 @@ export function describeEntries(makeScene: MakeScene): void {
         { ...place, bucket, token: "ours" },
         { ...place, bucket, token: "theirs" },
       ];
-      expect(await store.acquireFill(ours)).toEqual({ acquired: true });
-      expect(await store.acquireFill(theirs)).toEqual({ acquired: false });
-      expect(await store.renewFill(theirs)).toEqual({ held: false });
+      expect(await store.acquireFill(ours)).toEqual({ kind: "held" });
+      expect(await store.acquireFill(theirs)).toEqual({ kind: "taken" });
+      expect(await store.renewFill(theirs)).toEqual({ kind: "taken" });
       await store.releaseFill(theirs);
-      expect(await store.renewFill(ours)).toEqual({ held: true });
+      expect(await store.renewFill(ours)).toEqual({ kind: "held" });
       await store.releaseFill(ours);
-      expect(await store.renewFill(ours)).toEqual({ held: false });
-      expect(await store.acquireFill(theirs)).toEqual({ acquired: true });
+      expect(await store.renewFill(ours)).toEqual({ kind: "taken" });
+      expect(await store.acquireFill(theirs)).toEqual({ kind: "held" });
     });
 
     test("is one for each namespace", async () => {
       const { store, bucket } = await makeScene();
-      expect(await store.acquireFill({ ...place, bucket, token: "a" })).toEqual({ acquired: true });
-      expect(await store.acquireFill({ ...place, bucket, token: "b", namespace: "docs" })).toEqual({ acquired: true });
+      expect(await store.acquireFill({ ...place, bucket, token: "a" })).toEqual({ kind: "held" });
+      expect(await store.acquireFill({ ...place, bucket, token: "b", namespace: "docs" })).toEqual({ kind: "held" });
     });
 
     test("ends with its holder's silence; renewing prolongs it", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { DeploymentRecord } from "@unstale/cache-core";
-import { type MakeScene, minute } from "../support/store-scene.ts";
+import { contentOf, type MakeScene, minute } from "../support/store-scene.ts";
 
 const micros = 1_000;
 const partition = { topic: "cms.documents", partition: 3 };
@@ -212,13 +212,19 @@ export function describeState(makeScene: MakeScene): void {
 
   describe("keys of a newer format", () => {
     test("are a miss, a refusal, and untouched", async () => {
-      const scene = await makeScene();
+      const scene = await makeScene({ policy: { inlineLimit: 0 } });
       const { store, bucket, raw, keys } = scene;
       await scene.write("q");
+      await scene.write("drained", { sources: ["a large set"] });
+      // A sweep would delete it.
+      await raw.hset(keys.entry({ bucket }, "of another version", ["1"]), { query: "q" });
       const lease = await scene.open();
-      const large = { bucket, document: "a", token: `${lease.birth}.${lease.replicationId}:1:1` };
+      const lock = { bucket, query: "q", token: "ours", ttlMs: 60_000 };
+      await store.acquireFill(lock);
+      const [drain] = (await scene.change("a large set")).drains;
+      if (!drain) throw new Error("Nothing to drain.");
       await raw.zadd(keys.fence(bucket), " format", 2);
-      const before = await raw.keys();
+      const before = await contentOf(raw);
       expect(await scene.read("q")).toEqual({ kind: "format" });
       expect(await scene.read("nothing")).toEqual({ kind: "format" });
       expect(await store.open({ bucket })).toEqual({ kind: "format" });
@@ -227,8 +233,14 @@ export function describeState(makeScene: MakeScene): void {
       expect(await scene.invalidate({ documents: [{ id: "article:1" }] })).toEqual({ kind: "format" });
       expect(await store.heartbeat({ bucket, partitions: [] })).toEqual({ kind: "format" });
       expect(await store.attach({ bucket, ...partition, offset: 1 })).toEqual({ kind: "format" });
-      expect(await store.drain({ drain: large, cursor: "0", count: 1 })).toMatchObject({ deleted: 0 });
-      expect(await raw.keys()).toEqual(before);
+      expect(await store.drain({ drain, cursor: "0", count: 1 })).toEqual({ kind: "format" });
+      expect(await store.drain({ drain, cursor: "9", replicationId: 7, count: 1 })).toEqual({ kind: "format" });
+      expect(await store.sweep({ bucket, cursor: "0", count: 1_000 })).toEqual({ kind: "format" });
+      expect(await store.acquireFill({ ...lock, token: "theirs" })).toEqual({ kind: "format" });
+      expect(await store.acquireFill({ ...lock, query: "another" })).toEqual({ kind: "format" });
+      expect(await store.renewFill({ ...lock, ttlMs: 3_600_000 })).toEqual({ kind: "format" });
+      await store.releaseFill(lock);
+      expect(await contentOf(raw)).toEqual(before);
     });
 
     test("are not taken for lost state, whatever else they lack", async () => {
@@ -277,6 +289,15 @@ export function describeState(makeScene: MakeScene): void {
       expect(await store.configure({ ...record, group: "unstale" })).toEqual({ ...record, group: "unstale" });
       expect(await store.configure({ ...record, group: "other" })).toEqual({ ...record, group: "unstale" });
       expect(await store.configure(record)).toEqual({ ...record, group: "unstale" });
+    });
+
+    test("of a newer format is left as it is, whatever it says and lacks", async () => {
+      const { store, raw, keys } = await makeScene();
+      const newer = { format: "2", entries: "elsewhere" };
+      await raw.hset(keys.config, newer);
+      expect(await store.configure({ ...record, group: "unstale" })).toEqual({ kind: "format", format: 2 });
+      expect(await store.deployment()).toEqual({ kind: "format", format: 2 });
+      expect(await raw.hgetall(keys.config)).toEqual(newer);
     });
 
     test.each([

@@ -1,6 +1,6 @@
 // Random play on a cache store: moves as data, so that fast-check can shrink them, and a player that makes them. Whatever
 // any client may do to the keys is a move as well.
-import type { Drain, Moment, Snapshot } from "@unstale/cache-core";
+import { type Drain, defaultLayout, type Moment, proposeDeployment, type Snapshot } from "@unstale/cache-core";
 import fc from "fast-check";
 import type { Scene } from "./store-scene.ts";
 
@@ -8,6 +8,7 @@ const documents = ["a", "b", "42"] as const;
 const namespaces = [undefined, undefined, "docs", "docs:x"] as const;
 const queries = ["q", "r"] as const;
 const position = { topic: "t", partition: 0 };
+const record = { ...proposeDeployment({ layout: defaultLayout, foreignWriters: true }), id: "the first" };
 
 const oneOf = <T>(values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 const document = oneOf(documents);
@@ -63,6 +64,7 @@ const moves = {
     token: oneOf(["x", "y"]),
     operation: oneOf(["acquireFill", "renewFill", "releaseFill"] as const),
   }),
+  configure: fc.record({ group: seldom(oneOf(["one", "two"])) }),
   passTime: fc.record({ micros: oneOf([1, 1_000_000, 40_000_000, 400_000_000, -30_000_000]) }),
   promote: fc.record({}),
   remember: fc.record({}),
@@ -72,6 +74,7 @@ const moves = {
   mistype: fc.record({ key: fc.nat({ max: 30 }), kind: oneOf(["string", "hash", "set", "zset"] as const) }),
   forgetMember: fc.record({ member: oneOf([" format", " clock", " birth", " replid", " floor", "a"]) }),
   makeNewer: fc.record({}),
+  makeRecordNewer: fc.record({}),
   setCounter: fc.record({ namespace, text: oneOf(counterTexts) }),
   writePlain: fc.record({ query, sources: fc.uniqueArray(document), prefix: oneOf([0, 1] as const) }),
   overwrite: fc.record({ query, namespace, sources: oneOf(foreignSources) }),
@@ -101,6 +104,7 @@ const weights: Partial<Record<keyof Moves, number>> = {
   mistype: 0.2,
   forgetMember: 0.2,
   makeNewer: 0.1,
+  makeRecordNewer: 0.1,
   setCounter: 0.3,
   attach: 0.4,
   dropField: 0.4,
@@ -191,6 +195,7 @@ export function createPlayer(scene: Scene): Player {
       let [cursor, deleted] = ["0", 0];
       do {
         const reply = await store.sweep({ bucket, namespace, cursor, count: 50 });
+        if (reply.kind === "format") return reply;
         cursor = reply.cursor;
         deleted += reply.deleted;
       } while (cursor !== "0");
@@ -219,6 +224,7 @@ export function createPlayer(scene: Scene): Player {
     },
     attach: ({ offset }) => store.attach({ bucket, ...position, offset }),
     fillLock: ({ operation, query, token }) => store[operation]({ bucket, query, token, ttlMs: 3_600_000 }),
+    configure: ({ group }) => store.configure({ ...record, ...(group && { group }) }),
     passTime: async ({ micros }) => {
       world.now += micros;
     },
@@ -251,6 +257,9 @@ export function createPlayer(scene: Scene): Player {
     },
     makeNewer: async () => {
       if ((await raw.type(keys.fence(bucket))) === "zset") await raw.zadd(keys.fence(bucket), " format", 2);
+    },
+    makeRecordNewer: async () => {
+      if ((await raw.type(keys.config)) === "hash") await raw.hset(keys.config, { format: "2" });
     },
     setCounter: ({ namespace, text }) => raw.set(counterOf(namespace), text),
     writePlain: async ({ query, sources, prefix }) => {

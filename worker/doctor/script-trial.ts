@@ -29,9 +29,9 @@ export async function trialOfScripts(store: CacheStore): Promise<readonly TrialS
   const lease = await anotherLook(store, query, opened.snapshot, note);
 
   const lock = { ...scope, query, token: query, ttlMs: 10_000 };
-  const { acquired } = await store.acquireFill(lock);
+  const acquired = await store.acquireFill(lock);
   await store.releaseFill(lock);
-  note("fill-lock", acquired, String(acquired));
+  note("fill-lock", acquired.kind === "held", acquired.kind);
 
   const entry = { ...scope, query, response: "", sources: [document], ttlMs: 10_000, lease };
   const committed = await store.commit(entry);

@@ -43,7 +43,7 @@ async function deploymentCheck(store: CacheStore, settings: Settings): Promise<C
   const ours = proposeDeployment({ layout, foreignWriters, group: kafkaGroupId });
   const theirs = await store.deployment();
   if (theirs === undefined) return ok(name, "no record yet; the first worker or producer writes it");
-  if (theirs.format > wireFormat) {
+  if ("kind" in theirs) {
     return fail(
       name,
       `the keys are of format ${theirs.format}, this program knows ${wireFormat}`,

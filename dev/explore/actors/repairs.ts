@@ -31,34 +31,41 @@ export function createRepairs(options: WorkerOptions) {
     }
   }
 
-  function* sweep(bucket: number, namespace: string | undefined): Work {
-    if (flaws.doesNotSweep) return;
+  /** Whether it came to its end; not so where the keys became those of a newer format. */
+  function* sweep(bucket: number, namespace: string | undefined): Work<boolean> {
+    if (flaws.doesNotSweep) return true;
     let cursor = "0";
     do {
       const reply = yield* insist("sweep", { bucket, namespace, cursor, count: sweepCount });
+      if (reply.kind === "format") return false;
       cursor = reply.cursor;
     } while (cursor !== "0");
+    return true;
   }
 
-  function* drainAway(drain: Drain): Work {
+  function* drainAway(drain: Drain): Work<boolean> {
     const start = { drain, count: drainCount, cursor: "0" };
     let request: RequestOf<"drain"> = start;
     for (;;) {
       const reply: ReplyOf<"drain"> = yield* insist("drain", request);
-      if (reply.kind === "finished") return;
+      if (reply.kind === "finished" || reply.kind === "format") return reply.kind === "finished";
       if (reply.kind === "restart" && flaws.carriesCursorAcross) {
         // What a cursor of another server comes to: the scan ends early, and the rest is forgotten.
         const set = `unstale:drain:${drain.token}:${drain.document}`;
-        return void (yield { do: "raw", command: { name: "UNLINK", keys: [set, "unstale:draining"] } });
+        yield { do: "raw", command: { name: "UNLINK", keys: [set, "unstale:draining"] } };
+        return true;
       }
       const carries = reply.kind === "more" && !flaws.forgetsCursor;
       request = carries ? { ...start, cursor: reply.cursor, replicationId: reply.replicationId } : start;
     }
   }
 
-  function* drainAll(drains: readonly Drain[]): Work {
-    if (flaws.doesNotDrain) return;
-    for (const drain of drains) yield* drainAway(drain);
+  /** As a sweep does. */
+  function* drainAll(drains: readonly Drain[]): Work<boolean> {
+    for (const drain of flaws.doesNotDrain ? [] : drains) {
+      if (!(yield* drainAway(drain))) return false;
+    }
+    return true;
   }
 
   return {

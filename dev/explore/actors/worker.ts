@@ -116,12 +116,18 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
     const outcome = yield* barriers(events, { position, first, next });
     if ("stop" in outcome) return;
     if ("rewind" in outcome) return yield* settled(outcome.rewind, epoch);
-    yield* drainAll(outcome.drains);
-    for (const { namespace } of coalesce(events.flatMap(positioned)).scopes) {
-      for (const bucket of everyBucket) yield* sweep(bucket, namespace);
-    }
+    if (!(yield* settle(events, outcome.drains))) return;
     yield { do: "acknowledge", partition, epoch, offset: next };
     yield* settled(next, epoch);
+  }
+
+  /** The deletions that the acknowledgement waits for; whether they came to their end. */
+  function* settle(events: readonly LoggedEvent[], drains: readonly Drain[]): Work<boolean> {
+    if (!(yield* drainAll(drains))) return false;
+    for (const { namespace } of coalesce(events.flatMap(positioned)).scopes) {
+      for (const bucket of everyBucket) if (!(yield* sweep(bucket, namespace))) return false;
+    }
+    return true;
   }
 
   interface Place {
@@ -144,7 +150,7 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
       const reply = yield* insist("invalidate", call, covers);
       const verdict = judged(reply, first);
       if (typeof verdict === "object") return verdict;
-      if (reply.kind === "applied") yield* applied(reply, { bucket, drains });
+      if (reply.kind === "applied" && !(yield* applied(reply, { bucket, drains }))) return { stop: true };
       // What was forgotten lies within this batch or after it: it is repeated here, in all buckets.
       if (verdict !== undefined) [previous, at] = [verdict, -1];
     }
@@ -160,10 +166,13 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
 
   type Applied = Extract<ReplyOf<"invalidate">, { kind: "applied" }>;
 
-  function* applied(reply: Applied, { bucket, drains }: { readonly bucket: number; readonly drains: Drain[] }): Work {
+  function* applied(
+    reply: Applied,
+    { bucket, drains }: { readonly bucket: number; readonly drains: Drain[] },
+  ): Work<boolean> {
     const own = `:${reply.stamp}:`;
     drains.push(...reply.drains.filter(({ token }) => !flaws.ignoresOthersDrains || token.includes(own)));
-    if (reply.barrier) yield* sweep(bucket, undefined);
+    return reply.barrier ? yield* sweep(bucket, undefined) : true;
   }
 
   function* judge({ position, epoch }: Place, first: ReplyOf<"heartbeat"> | Unavailable): Work {

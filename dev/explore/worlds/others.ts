@@ -149,6 +149,18 @@ export const foreigners: readonly World[] = [
     ],
     budgets: { heartbeat: 1 },
   }),
+  world("newer format, drains", "a program of a newer format takes the keys over while a worker still deletes", {
+    names: ["A", "@"],
+    machine: { policy: { inlineLimit: 0 } },
+    end: "stopped",
+    prelude: [...started("w1"), "p1", "p1", "p1", "p1"],
+    actors: [
+      producer("p1", q1),
+      { name: "f1", program: meddler([{ name: "ZADD", key: "unstale:fence", member: " format", score: 2 }]) },
+      edits("A", "@"),
+      serviceWorker("w1", { drainCount: 1 }),
+    ],
+  }),
 ];
 
 /** Other ways to write. */

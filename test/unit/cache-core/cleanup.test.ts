@@ -9,7 +9,7 @@ import { type ScriptedStore, scriptedStore } from "../../support/scripted-store.
 const drain: Drain = { bucket: 0, document: "a", token: "1.2:3:1" };
 const unavailable = () => cacheError("UNSTALE_VALKEY_UNAVAILABLE", "away");
 const finished: DrainReply = { kind: "finished", cursor: "0", replicationId: 7, deleted: 1, kept: 0 };
-const lastPage: SweepReply = { cursor: "0", scanned: 1, deleted: 1 };
+const lastPage: SweepReply = { kind: "swept", cursor: "0", scanned: 1, deleted: 1 };
 
 function scene(): { store: ScriptedStore; clock: ManualClock; cleanup: Cleanup } {
   const store = scriptedStore(createMemoryStore());
@@ -120,18 +120,32 @@ describe("a drain", () => {
     await expect(cleanup.drain(drain)).rejects.toMatchObject({ code: "UNSTALE_VALKEY_REFUSED" });
     expect(store.count("drain")).toBe(1);
   });
+
+  test("ends where the keys are of a newer format: what is left is the newer programs'", async () => {
+    const { store, cleanup } = scene();
+    store.intercept("drain", () => ({ kind: "format" }));
+    await expect(cleanup.drain(drain)).rejects.toMatchObject({ code: "UNSTALE_FORMAT_TOO_NEW", retryable: false });
+    expect(store.count("drain")).toBe(1);
+  });
 });
 
 describe("a sweep", () => {
   test("goes on to the end of its scan", async () => {
     const { store, cleanup } = scene();
     const { asked, step } = inTurn<{ cursor: string }, SweepReply>([
-      { cursor: "7:12", scanned: 500, deleted: 3 },
+      { kind: "swept", cursor: "7:12", scanned: 500, deleted: 3 },
       lastPage,
     ]);
     store.intercept("sweep", step);
     expect(await cleanup.sweep(0, "docs")).toBe(4);
     expect(asked.map(({ cursor }) => cursor)).toEqual(["0", "7:12"]);
+  });
+
+  test("ends where the keys are of a newer format", async () => {
+    const { store, cleanup } = scene();
+    store.intercept("sweep", () => ({ kind: "format" }));
+    await expect(cleanup.sweep(0, "docs")).rejects.toMatchObject({ code: "UNSTALE_FORMAT_TOO_NEW" });
+    expect(store.count("sweep")).toBe(1);
   });
 
   test("asked for while one runs begins after it, and is shared by all who asked meanwhile", async () => {

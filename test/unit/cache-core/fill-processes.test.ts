@@ -115,7 +115,7 @@ describe("several processes that miss one entry", () => {
   });
 
   test("when the filler dies, its lock expires and a waiter fills", async () => {
-    t.store.intercept("renewFill", async () => ({ held: false }));
+    t.store.intercept("renewFill", async () => ({ kind: "taken" }));
     const dead = heldFill("never answers");
     const lost = here.getOrSet("q", dead.fill);
     await until(() => dead.begun() === 1);
@@ -200,6 +200,29 @@ describe("several processes that miss one entry", () => {
     await until(() => t.store.count("acquireFill") === 1);
     t.clock.advance(250);
     expect(await answer).toMatchObject({ status: "filled" });
+  });
+
+  test("where the keys are of a newer format there is no lock: the answer is computed, and its commit refused", async () => {
+    t.store.intercept("acquireFill", async (proceed) => {
+      t.memory.keyspace.zadd("unstale:fence", { " format": 2 });
+      return proceed();
+    });
+    expect(await here.getOrSet("q", () => "a")).toMatchObject({ response: "a", status: "refused", reason: "format" });
+    expect([t.store.count("renewFill"), t.store.count("releaseFill")]).toEqual([0, 0]);
+  });
+
+  test("a filler whose keys became those of a newer format stops renewing its lock", async () => {
+    const one = heldFill("a");
+    const first = here.getOrSet("q", one.fill);
+    await until(() => one.begun() === 1);
+    t.memory.keyspace.zadd("unstale:fence", { " format": 2 });
+    for (let passed = 0; passed < 3; passed += 1) {
+      t.clock.advance(2_000);
+      await settle();
+    }
+    expect(t.store.count("renewFill")).toBe(1);
+    one.door.open();
+    expect(await first).toMatchObject({ status: "refused", reason: "format" });
   });
 
   test("trouble with renewing or giving back the lock is counted, and nobody's failure", async () => {

@@ -208,9 +208,15 @@ describe("a deployment with other settings", () => {
     expect(await cache.get("q")).toMatchObject({ hit: false });
   });
 
-  test("is not looked at when its record is of a newer format", async () => {
-    t.store.intercept("configure", async (_, ours) => ({ ...ours, format: 2, entryPrefix: "new:" }));
-    expect(await cache.get("q")).toMatchObject({ hit: false });
+  test("of a newer format is a miss, a refusal, and an error for invalidations; nothing is touched", async () => {
+    t.memory.keyspace.hset("unstale:config", { format: "2", entryPrefix: "new:" });
+    const miss = await cache.get("q");
+    if (miss.hit) throw new Error("A miss was expected.");
+    expect(await cache.set("q", "a", { lease: miss.lease })).toMatchObject({ written: false, reason: "unavailable" });
+    expect(await cache.set("q", "a")).toEqual({ written: false, reason: "format" });
+    expect(await cache.getOrSet("q", () => "a")).toMatchObject({ response: "a", status: "refused" });
+    await expect(cache.invalidateSource("a")).rejects.toMatchObject({ code: "UNSTALE_FORMAT_TOO_NEW" });
+    expect(t.memory.keyspace.keys()).toEqual(["unstale:config"]);
   });
 
   test("an outage while asking never breaks a look-up, and the question is asked again", async () => {

@@ -66,7 +66,7 @@ describe("a worker", () => {
     source.join();
     await start;
     expect(await ready()).toMatchObject({ status: 200 });
-    expect(deploymentIds).toEqual([(await memory.deployment())?.id]);
+    expect(await memory.deployment()).toMatchObject({ id: deploymentIds[0] });
 
     const answer = await entry(memory, { query: "q", sources: ["article:1"] });
     await handlers.onAssigned([{ ...place, low: 0n, end: 1n }]);
@@ -169,6 +169,13 @@ describe("a worker that cannot run", () => {
     const { app, store } = scene();
     store.intercept("heartbeat", () => ({ kind: "format" }));
     await expect(app.start()).rejects.toMatchObject({ code: "UNSTALE_FORMAT_TOO_NEW" });
+  });
+
+  test("for a deployment of a newer format does not start, and leaves its record alone", async () => {
+    const { app, memory } = scene();
+    memory.keyspace.hset("unstale:config", { format: "2" });
+    await expect(app.start()).rejects.toMatchObject({ code: "UNSTALE_FORMAT_TOO_NEW" });
+    expect(memory.keyspace.hgetall("unstale:config")).toEqual({ format: "2" });
   });
 
   test("because Kafka refuses it ends with that error", async () => {
