@@ -7,3 +7,10 @@ export { type KafkaHandle, type StartKafkaOptions, startKafka } from "./kafka.ts
 export { ServiceUnavailableError } from "./ladder.ts";
 export { type Progress, silent, terminalProgress } from "./progress.ts";
 export { type StartValkeyOptions, startValkey, startValkeyReplica, type ValkeyHandle } from "./valkey.ts";
+export {
+  type ClusterNode,
+  type SlotMove,
+  type StartValkeyClusterOptions,
+  startValkeyCluster,
+  type ValkeyClusterHandle,
+} from "./valkey-cluster.ts";

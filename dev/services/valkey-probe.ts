@@ -76,26 +76,36 @@ function encode(command: readonly string[]): string {
   return `*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join("")}`;
 }
 
-/** The complete replies so far; an error keeps its "-", a status loses its "+". */
+/** The complete replies so far; an error keeps its "-", a status loses its "+", a list becomes lines. */
 function parseReplies(text: string): string[] {
   const replies: string[] = [];
-  let at = 0;
-  for (;;) {
-    const lineEnd = text.indexOf("\r\n", at);
-    if (lineEnd === -1) return replies;
-    const line = text.slice(at, lineEnd);
-    at = lineEnd + 2;
-    if (!line.startsWith("$")) {
-      replies.push(line.replace(/^[+]/, ""));
-      continue;
-    }
-    if (line === "$-1") {
-      replies.push("(nil)");
-      continue;
-    }
-    const end = at + Number(line.slice(1));
-    if (text.length < end + 2) return replies;
-    replies.push(text.slice(at, end));
-    at = end + 2;
+  for (let at = 0; ; ) {
+    const reply = replyAt(text, at);
+    if (reply === undefined) return replies;
+    replies.push(reply.value);
+    at = reply.end;
   }
+}
+
+/** `undefined` while it is incomplete. */
+function replyAt(text: string, at: number): { readonly value: string; readonly end: number } | undefined {
+  const lineEnd = text.indexOf("\r\n", at);
+  if (lineEnd === -1) return undefined;
+  const line = text.slice(at, lineEnd);
+  const next = lineEnd + 2;
+  if (line === "$-1") return { value: "(nil)", end: next };
+  if (line.startsWith("$")) {
+    const end = next + Number(line.slice(1));
+    return text.length < end + 2 ? undefined : { value: text.slice(next, end), end: end + 2 };
+  }
+  if (!line.startsWith("*")) return { value: line.replace(/^[+]/, ""), end: next };
+  const items: string[] = [];
+  let end = next;
+  while (items.length < Number(line.slice(1))) {
+    const item = replyAt(text, end);
+    if (item === undefined) return undefined;
+    items.push(item.value);
+    end = item.end;
+  }
+  return { value: items.join("\n"), end };
 }

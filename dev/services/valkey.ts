@@ -94,7 +94,11 @@ async function fromLocalProcess(
 const BASE_CONFIG = ["daemonize no", 'save ""', "appendonly no", "repl-diskless-sync-delay 0"];
 const PORT_TRIES = 3;
 
-async function startValkeyProcess(binary: ValkeyBinary, config: readonly string[], tries = 1): Promise<ValkeyHandle> {
+export async function startValkeyProcess(
+  binary: ValkeyBinary,
+  config: readonly string[],
+  tries = 1,
+): Promise<ValkeyHandle> {
   const host = "127.0.0.1";
   const port = await freePort();
   const scratch = await openScratch("valkey");

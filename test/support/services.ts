@@ -5,9 +5,12 @@ import { afterAll, describe } from "@jest/globals";
 import {
   type KafkaHandle,
   type StartKafkaOptions,
+  type StartValkeyClusterOptions,
   type StartValkeyOptions,
   startKafka,
   startValkey,
+  startValkeyCluster,
+  type ValkeyClusterHandle,
   type ValkeyHandle,
 } from "../../dev/services/index.ts";
 import { MISSING, type ServiceName } from "./services-variables.ts";
@@ -28,6 +31,11 @@ export function describeWith(services: readonly ServiceName[], title: string, bo
 /** A Valkey for this test file alone, stopped after its last test; takes about 50 ms. */
 export async function ownValkey(options: Omit<StartValkeyOptions, "fresh"> = {}): Promise<ValkeyHandle> {
   return stoppedAtEnd(await startValkey({ ...options, fresh: true }));
+}
+
+/** A Valkey Cluster for this test file alone: 3 primaries, each with a replica, in about 3 s. */
+export async function ownValkeyCluster(options: StartValkeyClusterOptions = {}): Promise<ValkeyClusterHandle> {
+  return stoppedAtEnd(await startValkeyCluster(options));
 }
 
 /** A Kafka for this test file alone, for tests that pause, kill or restart it; takes a few seconds. */
