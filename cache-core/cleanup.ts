@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { cacheError, isUnstaleError, type UnstaleError } from "./errors.ts";
-import type { Bucket, CacheStore, Drain } from "./store.ts";
+import type { CacheStore, Drain } from "./store.ts";
 
 /** Deletions that take many steps. They follow the barrier: what they delete is not served any more. */
 export interface Cleanup {
@@ -9,8 +9,8 @@ export interface Cleanup {
    * @throws UnstaleError `UNSTALE_FORMAT_TOO_NEW`, or what the store throws
    */
   drain(drain: Drain): Promise<number>;
-  /** Deletes the unservable keys of a namespace, or of everything, by a scan that begins after this call. Throws as drain does. */
-  sweep(bucket: Bucket, namespace: string | undefined): Promise<number>;
+  /** Deletes the unservable keys of a namespace, or of everything, by a scan of all buckets that begins after this call. Throws as drain does. */
+  sweep(namespace: string | undefined): Promise<number>;
   /** Drains under way. */
   readonly draining: number;
   /** Breaks off everything; what is left is registered in Valkey, and finished by whoever finds it. */
@@ -62,11 +62,11 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
     }
   }
 
-  async function runSweep(bucket: Bucket, namespace: string | undefined): Promise<number> {
+  async function runSweep(namespace: string | undefined): Promise<number> {
     let cursor = "0";
     let deleted = 0;
     do {
-      const request = { bucket, namespace, cursor, count: sweepCount };
+      const request = { namespace, cursor, count: sweepCount };
       const reply = await persist(() => store.sweep(request));
       if (reply.kind === "format") throw tooNew();
       cursor = reply.cursor;
@@ -82,9 +82,9 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
       drains.set(name, run);
       return run;
     },
-    sweep: (bucket, namespace) => {
-      const name = `${bucket} ${namespace ?? ""}`;
-      const pass = sweeps.get(name) ?? sharedPass(() => runSweep(bucket, namespace));
+    sweep: (namespace) => {
+      const name = namespace ?? "";
+      const pass = sweeps.get(name) ?? sharedPass(() => runSweep(namespace));
       sweeps.set(name, pass);
       return pass.ask().finally(() => {
         // Namespaces may be many: what nobody waits for is forgotten.

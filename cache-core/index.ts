@@ -12,7 +12,13 @@ export {
   SmartCache,
 } from "./smart-cache.ts";
 export type { InvalidationCounts } from "./smart-cache-invalidation.ts";
-export type { CacheWarning, Refusal, SmartCacheOptions, SmartCacheSettings } from "./smart-cache-options.ts";
+export {
+  type CacheWarning,
+  clusterBuckets,
+  type Refusal,
+  type SmartCacheOptions,
+  type SmartCacheSettings,
+} from "./smart-cache-options.ts";
 export { type ContentClass, contentClasses, type Duration, type Ttl } from "./ttl.ts";
 export type { SetRefusal, SetResult } from "./writer.ts";
 
@@ -22,6 +28,7 @@ export { cacheError, cacheErrors, type ErrorKind, isUnstaleError, UnstaleError }
 
 // Changing: what the worker drives
 
+export { type BucketOutcome, inEveryBucket, tryEveryBucket } from "./buckets.ts";
 export {
   createInvalidator,
   type Invalidation,
@@ -74,7 +81,6 @@ export {
   type TopicPartition,
   type UnmetDemand,
 } from "./store.ts";
-export type { ReadyClient, ValkeyTarget } from "./valkey-connection.ts";
 export {
   createValkeyStore,
   defaultPolicy,
@@ -82,6 +88,13 @@ export {
   type StorePolicy,
   type ValkeyStoreOptions,
 } from "./valkey-store.ts";
+export {
+  type ClusterTarget,
+  isCluster,
+  type ReadyClient,
+  type ReadyCluster,
+  type ValkeyTarget,
+} from "./valkey-target.ts";
 
 // What all programs of a deployment must agree on
 

@@ -1,3 +1,4 @@
+import { inEveryBucket } from "./buckets.ts";
 import { type CallSize, createCallSize } from "./call-size.ts";
 import { type Cleanup, createCleanup } from "./cleanup.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -70,21 +71,18 @@ export interface InvalidatorOptions {
 
 export function createInvalidator(options: InvalidatorOptions): Invalidator {
   const { store, buckets = 1, clock = systemClock, drainCount = 300, sweepCount = 500, attempts = 8 } = options;
-  const everyBucket = Array.from({ length: buckets }, (_, bucket) => bucket);
   const cleanup = createCleanup({ store, clock, drainCount, sweepCount, attempts });
   const size = createCallSize();
 
   return {
     invalidate: async (invalidation) => {
-      const perBucket = await Promise.all(
-        everyBucket.map((bucket) => barrierIn({ store, size, bucket, invalidation })),
-      );
+      const perBucket = await inEveryBucket(buckets, (bucket) => barrierIn({ store, size, bucket, invalidation }));
       const replies = perBucket.flat();
       const rollbacks = replies.filter((reply) => reply.kind === "rollback");
       // Each bucket tells how far it fell back: replay for the one that fell furthest.
       if (rollbacks.length > 0) return { kind: "rollback", applied: Math.min(...rollbacks.map((one) => one.applied)) };
       const applied = replies.filter((reply) => reply.kind === "applied");
-      const settled = settle(cleanup, { everyBucket, applied, scopes: invalidation.scopes });
+      const settled = settle(cleanup, { applied, scopes: invalidation.scopes });
       // Whoever does not wait for the deletions must not be struck by an unhandled rejection.
       settled.catch(() => undefined);
       return { ...summaryOf(applied), settled };
@@ -158,18 +156,17 @@ function summaryOf(replies: readonly Applied[]): Omit<Extract<InvalidationReply,
 }
 
 interface Owed {
-  readonly everyBucket: readonly Bucket[];
   readonly applied: readonly Applied[];
   readonly scopes: readonly ScopeChange[];
 }
 
 /** The deletions that a call owes before its offset may be committed (I3). */
-async function settle(cleanup: Cleanup, { everyBucket, applied, scopes }: Owed): Promise<Settled> {
+async function settle(cleanup: Cleanup, { applied, scopes }: Owed): Promise<Settled> {
   const drained = applied.flatMap((reply) => reply.drains).map((drain) => cleanup.drain(drain));
   // Version tags make our own entries unservable at once; keys of the plain schema may carry none (H21).
   const everything = applied.some((reply) => reply.barrier) || scopes.some((scope) => scope.namespace === undefined);
   const namespaces = everything ? [undefined] : scopes.map((scope) => scope.namespace);
-  const swept = everyBucket.flatMap((bucket) => namespaces.map((namespace) => cleanup.sweep(bucket, namespace)));
+  const swept = namespaces.map((namespace) => cleanup.sweep(namespace));
   const outcomes = await Promise.allSettled([...drained, ...swept]);
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed) throw failed.reason;

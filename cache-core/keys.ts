@@ -43,8 +43,10 @@ export interface Keys {
   drainPrefix(bucket: Bucket): string;
   fillLock(scope: Scope, query: string): string;
   readonly config: string;
-  /** Glob pattern of all keys of a namespace, its deeper levels included; of all entries without one. */
-  sweepPattern(scope: Scope): string;
+  /** Glob pattern of all keys of a namespace, its deeper levels included; of all entries without one. Of every bucket. */
+  sweepPattern(namespace?: string): string;
+  /** The bucket that a key is tagged with, if it is one of this layout's. */
+  bucketOfKey(key: string): Bucket | undefined;
   /** What an entry key says of itself; `undefined` for keys that no sweep may touch (version counters, other buckets). */
   parseEntry(bucket: Bucket, key: string): { readonly namespace?: string; readonly versions?: string } | undefined;
 }
@@ -82,9 +84,15 @@ export function createKeys(layout: KeyLayout): Keys {
     drainPrefix: (bucket) => state(bucket, "drain:"),
     fillLock: ({ bucket, namespace }, query) => state(bucket, `fill:${subjectOf(namespace, query)}`),
     config: `${statePrefix}config`,
-    sweepPattern: ({ bucket, namespace }) => {
+    sweepPattern: (namespace) => {
       const inside = namespace === undefined ? "" : `${namespace}:`;
-      return `${escapeGlob(entryPrefix + inside)}*${escapeGlob(tag(bucket))}*`;
+      return `${escapeGlob(entryPrefix + inside)}*`;
+    },
+    bucketOfKey: (key) => {
+      if (layout.buckets === 1) return 0;
+      // The first brace decides the slot.
+      const bucket = Number(/^[^{]*\{(0|[1-9]\d{0,4})\}/.exec(key)?.[1] ?? -1);
+      return bucket >= 0 && bucket < layout.buckets ? bucket : undefined;
     },
     parseEntry: (bucket, key) => {
       if (!key.startsWith(entryPrefix) || key === versionPrefix || key.startsWith(`${versionPrefix}:`))

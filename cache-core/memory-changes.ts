@@ -218,25 +218,30 @@ function isYounger({ keyspace }: MemoryParts, member: string, token: string): bo
 }
 
 /** One step of a scan, as the store on Valkey does it. */
-export function sweep(parts: MemoryParts, { bucket, namespace, cursor, count }: SweepRequest): SweepReply {
+export function sweep(parts: MemoryParts, { namespace, cursor, count }: SweepRequest): SweepReply {
   const { keyspace, keys } = parts;
   const { from, server } = parseSweepCursor(cursor);
-  if (isNewer(parts, bucket)) return { kind: "format" };
   const answering = parts.replicationId();
   const anew = { kind: "swept", cursor: sweepCursor(answering, "0"), scanned: 0, deleted: 0 } as const;
   if (from !== "0" && server !== answering) return anew;
 
-  const now = keyspace.mget(keys.versionCounters({ bucket, namespace })).join(".");
   const prefix = keys.layout.entryPrefix + (namespace === undefined ? "" : `${namespace}:`);
-  const tag = keys.layout.buckets === 1 ? "" : `{${bucket}}`;
   const page = keyspace.scan(from, count);
-  const found = page.keys.filter((key) => key.startsWith(prefix) && key.includes(tag, prefix.length));
-  const dead = found.filter((key) => {
-    const entry = keys.parseEntry(bucket, key);
-    return entry !== undefined && !(entry.versions && `${entry.versions}.`.startsWith(`${now}.`));
+  const found = page.keys.filter((key) => key.startsWith(prefix));
+  const entries = found.flatMap((key) => {
+    const bucket = keys.bucketOfKey(key);
+    const entry = bucket === undefined ? undefined : keys.parseEntry(bucket, key);
+    return bucket !== undefined && entry ? [{ key, bucket, versions: entry.versions }] : [];
+  });
+  if (entries.some(({ bucket }) => isNewer(parts, bucket))) return { kind: "format" };
+  // A key of the versions that are current was written after the barrier: it stays.
+  const dead = entries.filter(({ bucket, versions }) => {
+    const now = keyspace.mget(keys.versionCounters({ bucket, namespace })).join(".");
+    return !versions || !`${versions}.`.startsWith(`${now}.`);
   });
   const next = page.cursor === "0" ? page.cursor : sweepCursor(answering, page.cursor);
-  return { kind: "swept", cursor: next, scanned: found.length, deleted: keyspace.del(...dead) };
+  const deleted = keyspace.del(...dead.map(({ key }) => key));
+  return { kind: "swept", cursor: next, scanned: found.length, deleted };
 }
 
 const mostDrainsTold = 100;

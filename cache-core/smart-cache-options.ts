@@ -3,7 +3,7 @@ import { cacheError, shown } from "./errors.ts";
 import { defaultLayout, type KeyLayout } from "./keys.ts";
 import type { CacheStore } from "./store.ts";
 import type { Duration, Ttl } from "./ttl.ts";
-import type { ValkeyTarget } from "./valkey-connection.ts";
+import { isCluster, type ValkeyTarget } from "./valkey-target.ts";
 import type { SetRefusal } from "./writer.ts";
 
 /** Options of {@link SmartCache}: `valkey` or `store`, everything else has a default. */
@@ -13,7 +13,8 @@ export type SmartCacheOptions = SmartCacheSettings &
         /**
          * Where Valkey is: a URL (`redis://127.0.0.1:6379`; `valkey://`, `rediss://`, `valkeys://`), options of iovalkey
          * (for Sentinels `{ sentinels, name }`), or a ready iovalkey or ioredis client or cluster, which is never closed
-         * by us.
+         * by us. A Valkey Cluster: several addresses (`redis://a:6379,b:6379`), or
+         * `{ cluster: ["redis://a:6379"], ...options of iovalkey's Cluster }`.
          */
         readonly valkey: ValkeyTarget;
         readonly store?: undefined;
@@ -56,7 +57,10 @@ export interface SmartCacheSettings {
   readonly entryPrefix?: string | undefined;
   /** Prefixes of dependency sets, ours first. Default `["doc_deps:", "deps:"]`. The same in all programs of a deployment. */
   readonly dependencyPrefixes?: readonly [string, ...string[]] | undefined;
-  /** Hash-tagged slices of the keyspace, for a cluster. Default 1. The same in all programs of a deployment. */
+  /**
+   * Hash-tagged slices of the keyspace, each in one slot of a cluster. Default 1; in a cluster 16, and at least 2. Every
+   * invalidation costs one call for each. The same in all programs of a deployment, and not changed easily.
+   */
   readonly buckets?: number | undefined;
   /** Whether programs without this library write the plain schema into the same keys. Default: true with one bucket. */
   readonly foreignWriters?: boolean | undefined;
@@ -132,9 +136,16 @@ type NumericOption = {
   [Name in keyof SmartCacheSettings]-?: CheckedOptions extends Record<Name, number> ? Name : never;
 }[keyof SmartCacheSettings];
 
+/** Enough for a handful of primaries to share the work, few enough that an event is cheap (docs/benchmarks.md). */
+export const clusterBuckets = 16;
+
 /** What all programs of a deployment have in common. */
-function checkDeployment(options: SmartCacheSettings): { layout: KeyLayout; foreignWriters: boolean } {
-  const buckets = wholeNumber("buckets", options.buckets ?? 1, { min: 1, max: 16_384 });
+function checkDeployment(options: SmartCacheOptions): { layout: KeyLayout; foreignWriters: boolean } {
+  const inCluster = isCluster(options.valkey);
+  const buckets = wholeNumber("buckets", options.buckets ?? (inCluster ? clusterBuckets : 1), {
+    min: inCluster ? 2 : 1,
+    max: 16_384,
+  });
   const foreignWriters = options.foreignWriters ?? buckets === 1;
   if (foreignWriters && buckets > 1) {
     throw invalid(

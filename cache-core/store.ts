@@ -27,7 +27,7 @@ export interface CacheStore {
   invalidate(request: InvalidateRequest): Promise<InvalidateReply>;
   /** Deletes a bounded number of members of a taken dependency set. */
   drain(request: DrainRequest): Promise<DrainReply>;
-  /** Deletes a bounded number of unservable keys of a namespace (or of everything); one step of a scan. */
+  /** Deletes a bounded number of unservable keys of a namespace (or of everything), in all buckets; one step of a scan. */
   sweep(request: SweepRequest): Promise<SweepReply>;
 
   /** Tells how far each partition was applied, renews the bucket's id, keeps its state warm, lists leftover drains. */
@@ -36,7 +36,10 @@ export interface CacheStore {
   confirm(request: ConfirmRequest): Promise<ConfirmReply>;
   /** Sets the applied offset of a partition whose history is unknown; a larger one there means a barrier as well (H8). */
   attach(request: AttachRequest): Promise<AttachReply>;
-  /** Waits until `replicas` replicas acknowledged this connection's writes. Resolves to how many did. */
+  /**
+   * Waits until `replicas` replicas acknowledged this connection's writes, in every bucket. Resolves to how many did; in a
+   * cluster those of the primary where the fewest did.
+   */
   awaitReplicas(request: { readonly replicas: number; readonly timeoutMs: number }): Promise<number>;
 
   /** Writes the deployment record if there is none; returns the one that is there. One of a newer format stays as it is. */
@@ -245,10 +248,11 @@ export type DrainReply =
   | { readonly kind: "format" };
 
 export interface SweepRequest {
-  readonly bucket: Bucket;
   /** Absent: everything. */
   readonly namespace?: string | undefined;
+  /** `"0"` first, then what the last reply said, until it says `"0"`. */
   readonly cursor: string;
+  /** About how many keys a call looks at. */
   readonly count: number;
 }
 
@@ -360,6 +364,9 @@ export interface ServerInfo {
   readonly memoryPolicy?: string;
   /** Bytes; 0 is unlimited; absent where it cannot be read. */
   readonly maxMemory?: number;
+  /** Connected replicas; in a cluster of the primary that has the fewest. */
   readonly replicas: number;
   readonly clusterEnabled: boolean;
+  /** Primaries of a cluster that hold buckets, where there are several. */
+  readonly primaries?: number;
 }

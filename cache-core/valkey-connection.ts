@@ -1,35 +1,8 @@
 import { createHash } from "node:crypto";
-import { Redis, type RedisOptions } from "iovalkey";
 import { cacheError, isUnstaleError, type UnstaleError } from "./errors.ts";
-
-/** The commands of a ready iovalkey or ioredis client (or cluster) that the store uses. */
-export interface ReadyClient {
-  readonly status: string;
-  readonly options?: { readonly keyPrefix?: string | undefined };
-  call(command: string, ...args: (string | number)[]): Promise<unknown>;
-  evalsha(sha: string, keys: number, ...args: string[]): Promise<unknown>;
-  eval(script: string, keys: number, ...args: string[]): Promise<unknown>;
-  once(event: "ready", listener: () => void): unknown;
-  removeListener(event: "ready", listener: () => void): unknown;
-  /** For clients that were made with `lazyConnect`. */
-  connect?(): Promise<unknown>;
-  /** The socket, where the client shows one. */
-  readonly stream?: Corkable | undefined;
-}
-
-/**
- * Where Valkey is: a URL (`redis://`, `valkey://`, `rediss://`, `valkeys://`), options of iovalkey (Sentinels too:
- * `{ sentinels, name }`), or a ready client, which is never closed by us.
- */
-export type ValkeyTarget = string | RedisOptions | ReadyClient;
-
-export interface ConnectionOptions {
-  readonly valkey: ValkeyTarget;
-  /** How long one command may take, waiting for the connection included, in ms. */
-  readonly timeoutMs: number;
-  /** Told of connection errors; they are no reason to crash. */
-  readonly onError?: ((error: Error) => void) | undefined;
-}
+import { Patience } from "./patience.ts";
+import { clusterRouter, type Router, type Send, type Server, standaloneRouter } from "./valkey-cluster.ts";
+import { type ClientOptions, type Corkable, clientOf, type ReadyClient, type ReadyCluster } from "./valkey-target.ts";
 
 /** One Lua script: sent by its SHA, whole only when the server does not know it. */
 export interface Script {
@@ -41,29 +14,46 @@ export function script(source: string): Script {
   return { source, sha: createHash("sha1").update(source).digest("hex") };
 }
 
-/** A connection that fails in bounded time: no endless queue while Valkey is away. */
+/** A connection that fails in bounded time: no endless queue while Valkey is away. All keys of a command are of one slot. */
 export interface ValkeyConnection {
-  call(command: string, ...args: (string | number)[]): Promise<unknown>;
+  /** A command whose first argument is a key. */
+  call(command: string, key: string, ...args: (string | number)[]): Promise<unknown>;
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** Each server that serves one of the keys; on a standalone Valkey the only one. Waits for the connection. */
+  serversOf(keys: readonly string[]): Promise<readonly ServerConnection[]>;
+  /**
+   * The same, of servers that answered the last command on each key: those whose replicas WAIT is to ask.
+   * @throws UnstaleError `UNSTALE_VALKEY_UNAVAILABLE`: another one serves it by now
+   */
+  answeredFor(keys: readonly string[]): readonly ServerConnection[];
   /** Ends the connection unless the caller brought it along. Idempotent. */
   close(): Promise<void>;
 }
 
-export function connect(options: ConnectionOptions): ValkeyConnection {
-  const { client, owned, trouble } = clientOf(options);
+/** One server, for commands that have no key. */
+export interface ServerConnection {
+  /** Tells servers of one cluster apart; empty on a standalone Valkey. */
+  readonly name: string;
+  call(command: string, ...args: (string | number)[]): Promise<unknown>;
+}
+
+/** `timeoutMs`: how long one command may take, waiting for the connection included. */
+export function connect(options: ClientOptions): ValkeyConnection {
+  const connected = clientOf(options);
+  const { end: disconnect, trouble } = connected;
+  const client = connected.cluster ?? connected.client;
+  const router: Router = connected.cluster ? clusterRouter(connected.cluster) : standaloneRouter(connected.client);
+  const explain = connected.cluster ? explainReply : explainToStandalone;
   const patience = new Patience(options.timeoutMs);
-  const together = writeTogether(client);
   const whenReady = readiness(client);
+  const together = writeTogether();
   let closed = false;
 
-  /** Sends when the connection is ready. `mend` may know another way to a reply. */
-  const bounded = (
-    { words, send }: { readonly words: number; readonly send: () => Promise<unknown> },
-    mend?: (error: unknown) => Promise<unknown> | undefined,
-  ): Promise<unknown> => {
+  /** Sends when the connection is ready. */
+  const bounded = <T>(send: () => Promise<T>): Promise<T> => {
     if (closed) return Promise.reject(afterClose());
     return new Promise((resolve, reject) => {
-      const end = (value: unknown): void => {
+      const end = (value: T): void => {
         patience.end(waiting);
         resolve(value);
       };
@@ -71,18 +61,10 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
         patience.end(waiting);
         reject(explain(error));
       };
-      const go = (): void => {
-        together.hold();
-        const reply = send();
-        if (words > largeCommand) together.release();
-        reply.then(end, (error) => {
-          const again = mend?.(error);
-          if (again) again.then(end, fail);
-          else fail(error);
-        });
-      };
+      const go = (): void => void send().then(end, fail);
       const waiting = patience.begin(() => {
         whenReady.forget(go);
+        if (!closed) router.doubt();
         reject(closed ? afterClose() : explain(new Error(`no answer within ${options.timeoutMs} ms${trouble()}`)));
       });
       if (client.status === "ready") go();
@@ -90,27 +72,55 @@ export function connect(options: ConnectionOptions): ValkeyConnection {
     });
   };
 
+  const toServer = ({ name, client: server }: Server): ServerConnection => ({
+    name,
+    call: (command, ...args) => bounded(() => server.call(command, ...args)),
+  });
+
   return {
-    call: (command, ...args) => bounded({ words: args.length, send: () => client.call(command, ...args) }),
+    call: (command, key, ...args) => {
+      const send: Send = (server, asking) => {
+        together.hold(server);
+        if (asking) ask(server);
+        const reply = server.call(command, key, ...args);
+        if (args.length > largeCommand) together.release(server);
+        return reply;
+      };
+      return bounded(() => router.send(key, send));
+    },
     run: ({ source, sha }, keys, args) => {
       const words = [...keys, ...args.map(String)];
-      return bounded({ words: words.length, send: () => client.evalsha(sha, keys.length, ...words) }, (error) =>
-        error instanceof Error && error.message.startsWith("NOSCRIPT")
-          ? client.eval(source, keys.length, ...words)
-          : undefined,
-      );
+      const send: Send = (server, asking) => {
+        together.hold(server);
+        if (asking) ask(server);
+        const reply = server.evalsha(sha, keys.length, ...words);
+        if (words.length > largeCommand) together.release(server);
+        return reply.catch((error: unknown) => {
+          if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+          if (asking) ask(server);
+          return server.eval(source, keys.length, ...words);
+        });
+      };
+      return bounded(() => router.send(keys[0] ?? "", send));
     },
+    serversOf: (keys) => bounded(async () => router.serversOf(keys).map(toServer)),
+    answeredFor: (keys) => router.answeredFor(keys).map(toServer),
     close: async () => {
       if (closed) return;
       closed = true;
-      owned?.disconnect();
+      disconnect();
       patience.expireAll();
     },
   };
 }
 
+/** The next command on this connection may be on a slot that the server is about to take over. */
+function ask(server: ReadyClient): void {
+  server.call("ASKING").catch(() => undefined);
+}
+
 /** Commands that wait for the connection share one listener: there may be hundreds of them. */
-function readiness(client: ReadyClient): { begin(go: () => void): void; forget(go: () => void): void } {
+function readiness(client: ReadyClient | ReadyCluster): { begin(go: () => void): void; forget(go: () => void): void } {
   const waiting = new Set<() => void>();
   const onReady = (): void => {
     const due = [...waiting];
@@ -131,139 +141,8 @@ function readiness(client: ReadyClient): { begin(go: () => void): void; forget(g
   };
 }
 
-interface Client {
-  readonly client: ReadyClient;
-  readonly owned?: Redis;
-  /** Why the connection is not ready, where it said so: a refused password looks like silence otherwise. */
-  readonly trouble: () => string;
-}
-
-function clientOf({ valkey, onError }: ConnectionOptions): Client {
-  if (isReadyClient(valkey)) {
-    if (valkey.options?.keyPrefix) {
-      throw cacheError(
-        "UNSTALE_INVALID_ARGUMENT",
-        `valkey: a client without keyPrefix is expected (it would not reach into dependency sets); got keyPrefix ` +
-          `${JSON.stringify(valkey.options.keyPrefix)}. Use the option entryPrefix instead.`,
-      );
-    }
-    return { client: valkey, trouble: () => "" };
-  }
-  const common: RedisOptions = {
-    enableOfflineQueue: false,
-    // A command that was under way when the connection broke is reported, not sent again behind the caller's back.
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: null,
-    connectTimeout: 5_000,
-    // A connection that does not hang up by itself must not hold a program up.
-    disconnectTimeout: 500,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 5), 1_000),
-    // A primary that became a replica answers READONLY: find the new one.
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
-  };
-  const owned = typeof valkey === "string" ? new Redis(checkUrl(valkey), common) : new Redis({ ...common, ...valkey });
-  let last: Error | undefined;
-  owned.on("error", (error: Error) => {
-    last = error;
-    onError?.(error);
-  });
-  owned.on("ready", () => {
-    last = undefined;
-  });
-  const trouble = (): string => (last?.message ? `; the connection says: ${last.message}` : "");
-  // iovalkey's overloads say the same in more ways than this port needs.
-  return { client: owned as unknown as ReadyClient, owned, trouble };
-}
-
-function isReadyClient(valkey: ValkeyTarget): valkey is ReadyClient {
-  return typeof valkey === "object" && "evalsha" in valkey && typeof valkey.evalsha === "function";
-}
-
-function checkUrl(text: string): string {
-  const url = text.replace(/^valkey(s?):\/\//, (_, secure) => (secure ? "rediss://" : "redis://"));
-  if (/^rediss?:\/\/\S+$/.test(url) && URL.canParse(url)) return url;
-  throw cacheError(
-    "UNSTALE_INVALID_ARGUMENT",
-    `valkey: expected a URL such as "redis://127.0.0.1:6379" (or valkey://, rediss://, valkeys://); got ` +
-      `${JSON.stringify(text.replace(/\/\/[^@/]*@/, "//[redacted]@"))}.`,
-  );
-}
-
 function afterClose(): UnstaleError {
   return cacheError("UNSTALE_CLOSED", "The cache was closed; make a new one.");
-}
-
-interface Waiting {
-  readonly until: number;
-  /** Absent once the command has ended. */
-  expire: (() => void) | undefined;
-}
-
-/**
- * Bounds the time of commands, waiting for the connection included. All of them have the same time, so they expire in the
- * order in which they began, and one timer is enough: it is for the oldest that has not ended.
- */
-class Patience {
-  readonly #ms: number;
-  #queue: Waiting[] = [];
-  /** Where the oldest is; those before it have ended. */
-  #oldest = 0;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(ms: number) {
-    this.#ms = ms;
-  }
-
-  begin(expire: () => void): Waiting {
-    const waiting: Waiting = { until: performance.now() + this.#ms, expire };
-    this.#queue.push(waiting);
-    this.#timer ??= setTimeout(() => this.#tick(), this.#ms);
-    return waiting;
-  }
-
-  end(waiting: Waiting): void {
-    waiting.expire = undefined;
-    this.#forgetEnded();
-  }
-
-  expireAll(): void {
-    for (const waiting of this.#queue.slice(this.#oldest)) {
-      waiting.expire?.();
-      waiting.expire = undefined;
-    }
-    this.#forgetEnded();
-  }
-
-  #tick(): void {
-    const now = performance.now();
-    for (let oldest = this.#queue[this.#oldest]; oldest && oldest.until <= now; oldest = this.#queue[this.#oldest]) {
-      this.#oldest += 1;
-      oldest.expire?.();
-    }
-    this.#timer = undefined;
-    this.#forgetEnded();
-    const next = this.#queue[this.#oldest];
-    if (next) this.#timer = setTimeout(() => this.#tick(), next.until - now);
-  }
-
-  #forgetEnded(): void {
-    const queue = this.#queue;
-    while (this.#oldest < queue.length && queue[this.#oldest]?.expire === undefined) this.#oldest += 1;
-    if (this.#oldest === queue.length) {
-      this.#queue = [];
-      this.#oldest = 0;
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-    } else if (this.#oldest > 1_000 && this.#oldest * 2 > queue.length) {
-      this.#queue = queue.slice(this.#oldest);
-      this.#oldest = 0;
-    }
-  }
-}
-
-interface Corkable {
-  cork(): void;
-  uncork(): void;
 }
 
 /** A command of more words leaves at once: its own writing is the cost, and the server may as well begin with it. */
@@ -274,23 +153,20 @@ const largeCommand = 100;
  * callers ask for at once in one write, which is most of the cost of a small command. Nothing waits longer for it: the end
  * of the turn comes before anything else can.
  */
-function writeTogether(client: ReadyClient): { hold(): void; release(): void } {
-  let held: Corkable | undefined;
+function writeTogether(): { hold(server: ReadyClient): void; release(server: ReadyClient): void } {
+  const held = new Set<Corkable>();
+  const letGo = (stream: Corkable): void => {
+    if (held.delete(stream)) stream.uncork();
+  };
   return {
-    hold: () => {
-      const { stream } = client;
-      if (!stream || stream === held) return;
-      held = stream;
+    hold: ({ stream }) => {
+      if (!stream || held.has(stream)) return;
+      held.add(stream);
       stream.cork();
-      process.nextTick(() => {
-        if (held !== stream) return;
-        held = undefined;
-        stream.uncork();
-      });
+      process.nextTick(letGo, stream);
     },
-    release: () => {
-      held?.uncork();
-      held = undefined;
+    release: ({ stream }) => {
+      if (stream) letGo(stream);
     },
   };
 }
@@ -298,17 +174,36 @@ function writeTogether(client: ReadyClient): { hold(): void; release(): void } {
 const passing =
   /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|OOM|MOVED|ASK|UNBLOCKED|-?FAILOVER)/;
 
+/** What a script says that meets in its midst a slot on the move, or a cluster that lost its majority. */
+const movingInScript = /undeclared keys were accessed during rehashing|Script attempted to access a non local key/;
+const downInScript = /Script attempted to execute a (write )?command while the cluster is down/;
+
 /** A reply that waiting can mend is `UNSTALE_VALKEY_UNAVAILABLE`, as is no reply; any other is `UNSTALE_VALKEY_REFUSED`. */
-function explain(error: unknown): UnstaleError {
+function explainReply(error: unknown): UnstaleError {
   if (isUnstaleError(error)) return error;
   const message = (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
   const isReply = error instanceof Error && error.name === "ReplyError";
-  if (!isReply || passing.test(message)) {
+  // A script that was broken off by a slot on the move is one that was not let in, a little later.
+  const isMoving = movingInScript.test(message);
+  if (!isReply || isMoving || passing.test(message) || downInScript.test(message)) {
+    const reply = isMoving ? "TRYAGAIN" : message.split(" ", 1)[0];
     return cacheError("UNSTALE_VALKEY_UNAVAILABLE", `Valkey cannot be used right now: ${message}.`, {
       cause: error,
-      details: { reply: isReply ? message.split(" ", 1)[0] : undefined },
+      details: { reply: isReply ? reply : undefined },
     });
   }
   const hint = /^(NOAUTH|WRONGPASS|NOPERM)/.test(message) ? " Check user, password and ACL." : "";
   return cacheError("UNSTALE_VALKEY_REFUSED", `Valkey refused: ${message}.${hint}`, { cause: error });
+}
+
+/** One server cannot be told to ask another. */
+function explainToStandalone(error: unknown): UnstaleError {
+  const message = error instanceof Error ? error.message : "";
+  if (!/^(MOVED|ASK|CROSSSLOT) /.test(message)) return explainReply(error);
+  return cacheError(
+    "UNSTALE_VALKEY_REFUSED",
+    `Valkey refused: ${message}. This server is a node of a Valkey Cluster: give several of its nodes ` +
+      "(redis://a:6379,b:6379) and buckets (16), or a server that stands alone.",
+    { cause: error },
+  );
 }

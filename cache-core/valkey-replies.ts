@@ -255,18 +255,48 @@ export function parseServerInfo(info: string): ServerInfo {
   };
 }
 
+/** What is true of all primaries of a cluster together: the least of each. */
+export function joinServerInfos([first, ...others]: readonly [ServerInfo, ...ServerInfo[]]): ServerInfo {
+  if (others.length === 0) return first;
+  const all = [first, ...others];
+  const limits = all.flatMap(({ maxMemory }) => (maxMemory === undefined ? [] : [maxMemory]));
+  const oldest = all.reduce((one, other) => (isOlder(other.version, one.version) ? other : one));
+  return {
+    ...first,
+    product: oldest.product,
+    version: oldest.version,
+    role: all.find(({ role }) => role !== "master")?.role ?? "master",
+    ...(limits.length === all.length ? { maxMemory: Math.min(...limits) } : {}),
+    replicas: Math.min(...all.map(({ replicas }) => replicas)),
+    primaries: all.length,
+  };
+}
+
+function isOlder(one: string, other: string): boolean {
+  return one.localeCompare(other, "en", { numeric: true }) < 0;
+}
+
 /** As the scripts read it: the first 52 bits of the server's replication id, 0 where it is not told. */
 export function parseReplicationId(info: unknown): number {
   const digits = /^master_replid:([0-9a-f]{13})/m.exec(String(info))?.[1];
   return digits === undefined ? 0 : Number.parseInt(digits, 16);
 }
 
-/** `<replication id>:<cursor of SCAN>`: the port's cursor, which is void on another server (H12). */
-export function sweepCursor(replicationId: number, cursor: string): string {
-  return `${replicationId}:${cursor}`;
+/**
+ * `<replication id>:<cursor of SCAN>:<server>`: the port's cursor, which is void on another server (H12). Of the servers of
+ * a cluster those that come before this one are done.
+ */
+export function sweepCursor(replicationId: number, cursor: string, server = ""): string {
+  return `${replicationId}:${cursor}:${server}`;
 }
 
-export function parseSweepCursor(cursor: string): { readonly from: string; readonly server?: number } {
-  const [server, from] = cursor.split(":");
-  return from === undefined ? { from: cursor } : { from, server: Number(server) };
+export interface SweepPosition {
+  readonly from: string;
+  readonly server?: number;
+  readonly place: string;
+}
+
+export function parseSweepCursor(cursor: string): SweepPosition {
+  const [server, from, ...place] = cursor.split(":");
+  return from === undefined ? { from: cursor, place: "" } : { from, server: Number(server), place: place.join(":") };
 }

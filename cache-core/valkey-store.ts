@@ -1,6 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { wireFormat } from "./deployment.ts";
-import { cacheError } from "./errors.ts";
 import { createKeys, defaultLayout, type KeyLayout, type Keys } from "./keys.ts";
 import * as embedded from "./scripts/embedded.ts";
 import type {
@@ -19,12 +17,13 @@ import type {
   OpenReply,
   ReadReply,
   ServerInfo,
-  SweepReply,
 } from "./store.ts";
-import { connect, script, type ValkeyConnection, type ValkeyTarget } from "./valkey-connection.ts";
+import { connect, type ServerConnection, script, type ValkeyConnection } from "./valkey-connection.ts";
 import { confirmWords, demandWords } from "./valkey-demands.ts";
+import { throughMove } from "./valkey-move.ts";
 import {
   dealRecord,
+  joinServerInfos,
   parseAttach,
   parseCommit,
   parseConfirm,
@@ -36,10 +35,10 @@ import {
   parseRead,
   parseReplicationId,
   parseServerInfo,
-  parseSweepCursor,
   readRecord,
-  sweepCursor,
 } from "./valkey-replies.ts";
+import { sweep } from "./valkey-sweep.ts";
+import type { ValkeyTarget } from "./valkey-target.ts";
 
 /** Bounds and habits that all programs of a deployment share. */
 export interface StorePolicy {
@@ -92,6 +91,7 @@ const scripts = {
   open: script(embedded.open),
   commit: script(embedded.commit),
   invalidate: script(embedded.invalidate),
+  fence: script(embedded.fence),
   drain: script(embedded.drain),
   heartbeat: script(embedded.heartbeat),
   confirm: script(embedded.confirm),
@@ -102,12 +102,9 @@ const scripts = {
 
 /** {@link CacheStore} on Valkey (7.2 and later) or Redis (7.2 and later). */
 export function createValkeyStore(options: ValkeyStoreOptions): CacheStore {
-  const connection = connect({
-    valkey: options.valkey,
-    timeoutMs: options.timeoutMs ?? 5_000,
-    onError: options.onError,
-  });
-  return valkeyStore(connection, {
+  const { valkey, onError, timeoutMs = 5_000 } = options;
+  return valkeyStore(connect({ valkey, timeoutMs, onError }), {
+    timeoutMs,
     keys: createKeys({ ...defaultLayout, ...options.layout }),
     policy: { ...defaultPolicy, ...options.policy },
     injected: options.injected ?? {},
@@ -115,16 +112,18 @@ export function createValkeyStore(options: ValkeyStoreOptions): CacheStore {
 }
 
 interface Parts {
+  readonly timeoutMs: number;
   readonly keys: Keys;
   readonly policy: StorePolicy;
   readonly injected: Injected;
 }
 
-function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: Parts): CacheStore {
+function valkeyStore(connection: ValkeyConnection, { timeoutMs, keys, policy, injected }: Parts): CacheStore {
   const time = (): string => (injected.now ? String(injected.now()) : "");
   const replicationId = (): string => (injected.replicationId ? String(injected.replicationId()) : "");
   const nonce = injected.nonce ?? randomNonce;
   const namespaceTtl = policy.maxTtlMs;
+  const everyFence = Array.from({ length: keys.layout.buckets }, (_, bucket) => keys.fence(bucket));
   const tagOf = (bucket: number): string => (keys.layout.buckets === 1 ? "" : `{${bucket}}`);
 
   const fillLock = async (
@@ -200,43 +199,16 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
     renewFill: (request) => fillLock("renew", request),
     releaseFill: async (request) => void (await fillLock("release", request)),
 
-    invalidate: async (request): Promise<InvalidateReply> => {
-      const { bucket, documents, scopes } = request;
-      const reply = await connection.run(
-        scripts.invalidate,
-        [
-          keys.fence(bucket),
-          keys.documentVersions(bucket),
-          keys.state(bucket),
-          keys.draining(bucket),
-          globalCounter(bucket),
-          ...scopes.map(({ namespace }) => keys.versionCounters({ bucket, namespace }).at(-1) ?? ""),
-          ...documents.flatMap(({ id }) => keys.dependencySets(bucket, id)),
-        ],
-        [
-          time(),
-          replicationId(),
-          nonce(),
-          ...positionOf(request),
-          request.barrier ? 1 : 0,
-          keys.layout.entryPrefix,
-          tagOf(bucket),
-          keys.drainPrefix(bucket),
-          policy.inlineLimit,
-          policy.callBudget,
-          policy.maxFences,
-          policy.maxTtlMs,
-          namespaceTtl,
-          scopes.length,
-          documents.length,
-          keys.layout.dependencyPrefixes.length,
-          ...scopes.map(({ offset }) => offset ?? ""),
-          ...documents.flatMap(({ id, version }) => [id, version ?? ""]),
-        ],
-      );
-      return parseInvalidate(reply, bucket);
-    },
-
+    invalidate: (request): Promise<InvalidateReply> =>
+      throughMove({
+        step: () => invalidate(request),
+        // One key is at one end, so this one goes through.
+        atOnce: async () => {
+          const args = [time(), replicationId(), nonce(), ...request.documents.map(({ id }) => id)];
+          await connection.run(scripts.fence, [keys.fence(request.bucket)], args);
+        },
+        timeoutMs,
+      }),
     drain: async ({ drain, cursor, replicationId: known, count }): Promise<DrainReply> => {
       const { bucket, document, token } = drain;
       const reply = await connection.run(
@@ -247,31 +219,7 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
       return parseDrain(reply);
     },
 
-    sweep: async ({ bucket, namespace, cursor, count }): Promise<SweepReply> => {
-      const scope = { bucket, namespace };
-      const { from, server } = parseSweepCursor(cursor);
-      const [format, current, answering, page] = await Promise.all([
-        formatOf(bucket),
-        connection.call("MGET", ...keys.versionCounters(scope)),
-        answeringServer(),
-        connection.call("SCAN", from, "MATCH", keys.sweepPattern(scope), "COUNT", count),
-      ]);
-      if (format > wireFormat) return { kind: "format" };
-      const anew = { kind: "swept", cursor: sweepCursor(answering, "0"), scanned: 0, deleted: 0 } as const;
-      if (from !== "0" && server !== answering) return anew;
-      if (!Array.isArray(current) || !Array.isArray(page)) throw unexpected("SCAN", page);
-      const [next, found] = page as [string, string[]];
-      // A key of the versions that are current now was written after the barrier: it stays.
-      const now = current.join(".");
-      const dead = found.filter((key) => {
-        const entry = keys.parseEntry(bucket, key);
-        if (!entry) return false;
-        return !entry.versions || `${entry.versions}.`.startsWith(`${now}.`) === false;
-      });
-      const deleted = dead.length === 0 ? 0 : Number(await connection.call("UNLINK", ...dead));
-      const onward = next === "0" ? next : sweepCursor(answering, next);
-      return { kind: "swept", cursor: onward, scanned: found.length, deleted };
-    },
+    sweep: (request) => sweep({ connection, keys, everyFence, replicationId: replicationIdOf }, request),
 
     heartbeat: async ({ bucket, partitions }): Promise<HeartbeatReply> => {
       const reply = await connection.run(
@@ -311,7 +259,11 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
       return parseAttach(reply);
     },
 
-    awaitReplicas: async ({ replicas, timeoutMs }) => Number(await connection.call("WAIT", replicas, timeoutMs)),
+    awaitReplicas: async ({ replicas, timeoutMs }) => {
+      const servers = connection.answeredFor(everyFence);
+      const reached = servers.map(async (server) => Number(await server.call("WAIT", replicas, timeoutMs)));
+      return Math.min(...(await Promise.all(reached)));
+    },
 
     configure: async (record): Promise<DeploymentRecord | NewerDeployment> =>
       readRecord(await connection.run(scripts.configure, [keys.config], dealRecord(record))),
@@ -321,22 +273,58 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
       return Array.isArray(fields) && fields.length === 0 ? undefined : readRecord(fields);
     },
 
-    serverInfo: async (): Promise<ServerInfo> => parseServerInfo(String(await connection.call("INFO"))),
+    serverInfo: async (): Promise<ServerInfo> => {
+      const servers = await connection.serversOf(everyFence);
+      const [first, ...others] = await Promise.all(
+        servers.map(async (server) => parseServerInfo(String(await server.call("INFO")))),
+      );
+      return joinServerInfos([first ?? parseServerInfo(""), ...others]);
+    },
 
     close: () => connection.close(),
   };
 
-  /** Of the bucket's keys; 0 where that is lost. */
-  async function formatOf(bucket: number): Promise<number> {
-    // Where Valkey is away the other commands say so.
-    return Number((await connection.call("ZSCORE", keys.fence(bucket), " format").catch(() => null)) ?? 0);
-  }
-
-  /** Another one after a promotion; then a scan's cursor is void. */
-  async function answeringServer(): Promise<number> {
+  async function replicationIdOf(server: ServerConnection): Promise<number> {
     if (injected.replicationId) return injected.replicationId();
     // Where an ACL forbids INFO promotions are not noticed; where Valkey is away the other commands say so.
-    return parseReplicationId(await connection.call("INFO", "replication").catch(() => ""));
+    return parseReplicationId(await server.call("INFO", "replication").catch(() => ""));
+  }
+
+  async function invalidate(request: InvalidateRequest): Promise<InvalidateReply> {
+    const { bucket, documents, scopes } = request;
+    const reply = await connection.run(
+      scripts.invalidate,
+      [
+        keys.fence(bucket),
+        keys.documentVersions(bucket),
+        keys.state(bucket),
+        keys.draining(bucket),
+        globalCounter(bucket),
+        ...scopes.map(({ namespace }) => keys.versionCounters({ bucket, namespace }).at(-1) ?? ""),
+        ...documents.flatMap(({ id }) => keys.dependencySets(bucket, id)),
+      ],
+      [
+        time(),
+        replicationId(),
+        nonce(),
+        ...positionOf(request),
+        request.barrier ? 1 : 0,
+        keys.layout.entryPrefix,
+        tagOf(bucket),
+        keys.drainPrefix(bucket),
+        policy.inlineLimit,
+        policy.callBudget,
+        policy.maxFences,
+        policy.maxTtlMs,
+        namespaceTtl,
+        scopes.length,
+        documents.length,
+        keys.layout.dependencyPrefixes.length,
+        ...scopes.map(({ offset }) => offset ?? ""),
+        ...documents.flatMap(({ id, version }) => [id, version ?? ""]),
+      ],
+    );
+    return parseInvalidate(reply, bucket);
   }
 
   function globalCounter(bucket: number): string {
@@ -350,13 +338,6 @@ function valkeyStore(connection: ValkeyConnection, { keys, policy, injected }: P
   function positionOf({ position }: InvalidateRequest): (string | number)[] {
     return position ? [keys.appliedField(position), position.previous, position.next] : ["", 0, 0];
   }
-}
-
-function unexpected(command: string, reply: unknown): Error {
-  return cacheError(
-    "UNSTALE_VALKEY_REFUSED",
-    `Valkey's reply to ${command} is not understood: ${JSON.stringify(reply)}.`,
-  );
 }
 
 /** From 2^51 up to 2^52: leaves room for INCR below 2^53, and prints with 16 digits. */

@@ -5,7 +5,7 @@
 -- Only another replication id (a promotion) replaces just that: the fences that the new server has are true.
 
 -- Returns the state and whether it was born; state.format may be newer than FORMAT: then nothing was done.
-local function birth(fence, document_versions, time, replid, nonce)
+local function birth_of_fences(fence, time, replid, nonce)
   local scores = redis.pcall('ZMSCORE', fence, ' format', ' clock', ' birth', ' replid', ' floor')
   if scores.err then
     redis.call('UNLINK', fence)
@@ -26,6 +26,12 @@ local function birth(fence, document_versions, time, replid, nonce)
     state.replid = replid
     redis.call('ZADD', fence, text(replid), ' replid')
   end
+  return state, born
+end
+
+local function birth(fence, document_versions, time, replid, nonce)
+  local state, born = birth_of_fences(fence, time, replid, nonce)
+  if state.format > FORMAT then return state, born end
 
   -- Document versions can be lost while the fences survive. ` since` says from when on they are known (R9).
   local since = redis.pcall('ZSCORE', document_versions, ' since')

@@ -216,7 +216,7 @@ export function describeDrains(makeScene: MakeScene): void {
 
   describe("a sweep", () => {
     const sweep = async (scene: Scene, request: Partial<SweepRequest> = {}) => {
-      const reply = await scene.store.sweep({ bucket: scene.bucket, cursor: "0", count: 100, ...request });
+      const reply = await scene.store.sweep({ cursor: "0", count: 100, ...request });
       if (reply.kind !== "swept") throw new Error(`sweep: ${reply.kind}`);
       return reply;
     };

@@ -110,7 +110,7 @@ export function describeIndex(makeScene: MakeScene): void {
       await store.read({ bucket, namespace: "docs", query: "q", versions: [] });
       await scene.drainAll(await scene.change("a"));
       await scene.invalidate({ scopes: [{}, { namespace: "docs" }], barrier: true });
-      await store.sweep({ bucket, cursor: "0", count: 1_000 });
+      await store.sweep({ cursor: "0", count: 1_000 });
       await store.heartbeat({ bucket, partitions: [{ topic: "t", partition: 0 }] });
       await store.attach({ bucket, topic: "t", partition: 0, offset: 1 });
       await raw.del(keys.fence(bucket));

@@ -235,7 +235,7 @@ export function describeState(makeScene: MakeScene): void {
       expect(await store.attach({ bucket, ...partition, offset: 1 })).toEqual({ kind: "format" });
       expect(await store.drain({ drain, cursor: "0", count: 1 })).toEqual({ kind: "format" });
       expect(await store.drain({ drain, cursor: "9", replicationId: 7, count: 1 })).toEqual({ kind: "format" });
-      expect(await store.sweep({ bucket, cursor: "0", count: 1_000 })).toEqual({ kind: "format" });
+      expect(await store.sweep({ cursor: "0", count: 1_000 })).toEqual({ kind: "format" });
       expect(await store.acquireFill({ ...lock, token: "theirs" })).toEqual({ kind: "format" });
       expect(await store.acquireFill({ ...lock, query: "another" })).toEqual({ kind: "format" });
       expect(await store.renewFill({ ...lock, ttlMs: 3_600_000 })).toEqual({ kind: "format" });

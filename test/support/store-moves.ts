@@ -194,7 +194,7 @@ export function createPlayer(scene: Scene): Player {
     sweep: async ({ namespace }) => {
       let [cursor, deleted] = ["0", 0];
       do {
-        const reply = await store.sweep({ bucket, namespace, cursor, count: 50 });
+        const reply = await store.sweep({ namespace, cursor, count: 50 });
         if (reply.kind === "format") return reply;
         cursor = reply.cursor;
         deleted += reply.deleted;

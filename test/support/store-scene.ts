@@ -17,9 +17,9 @@ import {
   type Snapshot,
   type StorePolicy,
 } from "@unstale/cache-core";
-import { Redis } from "iovalkey";
+import { Cluster, Redis } from "iovalkey";
 
-export { Redis };
+export { Cluster, Redis };
 
 /** Everything that a program without our library could do to the keys. */
 export interface RawKeys {
@@ -208,8 +208,8 @@ export function memoryScenes(buckets = 1): MakeScene {
   };
 }
 
-/** `client` is of a server of the caller's own: every scene begins by emptying it. */
-export function valkeyScenes(client: () => Redis, buckets = 1): MakeScene {
+/** `client` is of a server or cluster of the caller's own: every scene begins by emptying it. */
+export function valkeyScenes(client: () => Redis | Cluster, buckets = 1): MakeScene {
   return async ({ policy = {}, sampling } = {}) => {
     const world = newWorld();
     const raw = rawValkey(client());
@@ -257,7 +257,10 @@ function rawMemory(keyspace: MemoryStore["keyspace"]): RawKeys {
   };
 }
 
-export function rawValkey(client: Redis): RawKeys {
+export function rawValkey(client: Redis | Cluster): RawKeys {
+  const servers = (): Redis[] => (client instanceof Cluster ? client.nodes("master") : [client]);
+  const keys = async (): Promise<string[]> => (await Promise.all(servers().map((server) => server.keys("*")))).flat();
+  const flush = async (): Promise<void> => void (await Promise.all(servers().map((server) => server.flushall("SYNC"))));
   return {
     get: async (key) => (await client.get(key)) ?? undefined,
     set: async (key, text) => void (await client.set(key, text)),
@@ -283,15 +286,15 @@ export function rawValkey(client: Redis): RawKeys {
     type: (key) => client.type(key),
     pttl: (key) => client.pttl(key),
     pexpire: async (key, ms) => void (await client.pexpire(key, ms)),
-    keys: async () => (await client.keys("*")).sort(),
-    flush: async () => void (await client.flushall("SYNC")),
+    keys: async () => (await keys()).sort(),
+    flush,
     snapshot: async () => {
-      const names = await client.keys("*");
+      const names = await keys();
       const taken = await Promise.all(
         names.map(async (key) => ({ key, ttl: await client.pttl(key), dump: await client.dumpBuffer(key) })),
       );
       return async () => {
-        await client.flushall("SYNC");
+        await flush();
         for (const { key, ttl, dump } of taken) await client.restore(key, Math.max(ttl, 0), dump);
       };
     },

@@ -19,6 +19,8 @@ export const targets: SmartCacheOptions[] = [
   { valkey: { sentinels: [{ host: "127.0.0.1", port: 26379 }], name: "main" } },
   { valkey: new Redis({ lazyConnect: true }) },
   { valkey: new Cluster([{ host: "127.0.0.1", port: 7000 }]), buckets: 16 },
+  { valkey: "redis://127.0.0.1:7000,127.0.0.1:7001" },
+  { valkey: { cluster: ["rediss://a:6379"], natMap: { "10.0.0.1:6379": { host: "a", port: 6379 } } }, buckets: 64 },
   { store: createMemoryStore() },
 ];
 

@@ -15,8 +15,8 @@ export function createRepairs(options: WorkerOptions) {
   function* everything(): Work {
     for (const bucket of everyBucket) {
       yield* insist("invalidate", { bucket, documents: [], scopes: [], barrier: true });
-      yield* sweep(bucket, undefined);
     }
+    yield* sweep(undefined);
   }
 
   function* attach(offset: number): Work {
@@ -32,11 +32,11 @@ export function createRepairs(options: WorkerOptions) {
   }
 
   /** Whether it came to its end; not so where the keys became those of a newer format. */
-  function* sweep(bucket: number, namespace: string | undefined): Work<boolean> {
+  function* sweep(namespace: string | undefined): Work<boolean> {
     if (flaws.doesNotSweep) return true;
     let cursor = "0";
     do {
-      const reply = yield* insist("sweep", { bucket, namespace, cursor, count: sweepCount });
+      const reply = yield* insist("sweep", { namespace, cursor, count: sweepCount });
       if (reply.kind === "format") return false;
       cursor = reply.cursor;
     } while (cursor !== "0");

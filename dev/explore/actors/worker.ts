@@ -125,7 +125,7 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
   function* settle(events: readonly LoggedEvent[], drains: readonly Drain[]): Work<boolean> {
     if (!(yield* drainAll(drains))) return false;
     for (const { namespace } of coalesce(events.flatMap(positioned)).scopes) {
-      for (const bucket of everyBucket) if (!(yield* sweep(bucket, namespace))) return false;
+      if (!(yield* sweep(namespace))) return false;
     }
     return true;
   }
@@ -150,7 +150,7 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
       const reply = yield* insist("invalidate", call, covers);
       const verdict = judged(reply, first);
       if (typeof verdict === "object") return verdict;
-      if (reply.kind === "applied" && !(yield* applied(reply, { bucket, drains }))) return { stop: true };
+      if (reply.kind === "applied" && !(yield* applied(reply, drains))) return { stop: true };
       // What was forgotten lies within this batch or after it: it is repeated here, in all buckets.
       if (verdict !== undefined) [previous, at] = [verdict, -1];
     }
@@ -166,13 +166,10 @@ export function worker(options: WorkerOptions): (memory: ActorMemory) => Program
 
   type Applied = Extract<ReplyOf<"invalidate">, { kind: "applied" }>;
 
-  function* applied(
-    reply: Applied,
-    { bucket, drains }: { readonly bucket: number; readonly drains: Drain[] },
-  ): Work<boolean> {
+  function* applied(reply: Applied, drains: Drain[]): Work<boolean> {
     const own = `:${reply.stamp}:`;
     drains.push(...reply.drains.filter(({ token }) => !flaws.ignoresOthersDrains || token.includes(own)));
-    return reply.barrier ? yield* sweep(bucket, undefined) : true;
+    return reply.barrier ? yield* sweep(undefined) : true;
   }
 
   function* judge({ position, epoch }: Place, first: ReplyOf<"heartbeat"> | Unavailable): Work {

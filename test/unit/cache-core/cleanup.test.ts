@@ -137,14 +137,14 @@ describe("a sweep", () => {
       lastPage,
     ]);
     store.intercept("sweep", step);
-    expect(await cleanup.sweep(0, "docs")).toBe(4);
+    expect(await cleanup.sweep("docs")).toBe(4);
     expect(asked.map(({ cursor }) => cursor)).toEqual(["0", "7:12"]);
   });
 
   test("ends where the keys are of a newer format", async () => {
     const { store, cleanup } = scene();
     store.intercept("sweep", () => ({ kind: "format" }));
-    await expect(cleanup.sweep(0, "docs")).rejects.toMatchObject({ code: "UNSTALE_FORMAT_TOO_NEW" });
+    await expect(cleanup.sweep("docs")).rejects.toMatchObject({ code: "UNSTALE_FORMAT_TOO_NEW" });
     expect(store.count("sweep")).toBe(1);
   });
 
@@ -157,10 +157,10 @@ describe("a sweep", () => {
       await passes[begun - 1]?.opened;
       return { ...lastPage, deleted: begun };
     });
-    const first = cleanup.sweep(0, "docs");
+    const first = cleanup.sweep("docs");
     await settle();
-    const second = cleanup.sweep(0, "docs");
-    const third = cleanup.sweep(0, "docs");
+    const second = cleanup.sweep("docs");
+    const third = cleanup.sweep("docs");
     await settle();
     expect(begun).toBe(1);
     passes[0]?.open();
@@ -171,15 +171,15 @@ describe("a sweep", () => {
     expect(await Promise.all([second, third])).toEqual([2, 2]);
   });
 
-  test("of another namespace or bucket does not wait", async () => {
+  test("of another namespace does not wait", async () => {
     const { store, cleanup } = scene();
     const held = latch();
-    store.intercept("sweep", async (_, { namespace, bucket }) => {
-      if (namespace === "docs" && bucket === 0) await held.opened;
+    store.intercept("sweep", async (_, { namespace }) => {
+      if (namespace === "docs") await held.opened;
       return lastPage;
     });
-    const waiting = cleanup.sweep(0, "docs");
-    expect(await Promise.all([cleanup.sweep(0, undefined), cleanup.sweep(1, "docs")])).toEqual([1, 1]);
+    const waiting = cleanup.sweep("docs");
+    expect(await Promise.all([cleanup.sweep(undefined), cleanup.sweep("docs:x")])).toEqual([1, 1]);
     held.open();
     expect(await waiting).toBe(1);
   });
@@ -192,9 +192,9 @@ describe("a sweep", () => {
       await held.opened;
       throw cacheError("UNSTALE_VALKEY_REFUSED", "no");
     });
-    const first = expect(cleanup.sweep(0, "docs")).rejects.toMatchObject({ code: "UNSTALE_VALKEY_REFUSED" });
+    const first = expect(cleanup.sweep("docs")).rejects.toMatchObject({ code: "UNSTALE_VALKEY_REFUSED" });
     await settle();
-    const second = cleanup.sweep(0, "docs");
+    const second = cleanup.sweep("docs");
     held.open();
     await first;
     expect(await second).toBe(0);
@@ -206,7 +206,7 @@ describe("stopping", () => {
     const { store, clock, cleanup } = scene();
     store.fail(unavailable());
     const drained = expect(cleanup.drain(drain)).rejects.toThrow("stopped");
-    const swept = expect(cleanup.sweep(0, undefined)).rejects.toThrow("stopped");
+    const swept = expect(cleanup.sweep(undefined)).rejects.toThrow("stopped");
     await settle();
     expect(clock.sleeping).toBe(2);
     cleanup.stop();

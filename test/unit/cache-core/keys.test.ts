@@ -68,7 +68,7 @@ describe("keys", () => {
 
   test("are found again by the pattern of their sweep, whatever stands in the prefix", () => {
     const odd = createKeys({ ...defaultLayout, entryPrefix: "a[b]*?\\-^:" });
-    expect(odd.sweepPattern({ bucket: 0, namespace: "docs" })).toBe("a\\[b\\]\\*\\?\\\\\\-\\^:docs:**");
+    expect(odd.sweepPattern("docs")).toBe("a\\[b\\]\\*\\?\\\\\\-\\^:docs:*");
   });
 });
 

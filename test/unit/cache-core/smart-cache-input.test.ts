@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { createMemoryStore, SmartCache, type SmartCacheOptions } from "@unstale/cache-core";
+import { checkOptions } from "../../../cache-core/smart-cache-options.ts";
 import { type TestCache, testCache } from "../../support/smart-cache.ts";
 
 let t: TestCache;
@@ -162,5 +163,39 @@ describe("options", () => {
     ]);
     emitted.mockRestore();
     await cache.close();
+  });
+});
+
+describe("a cluster", () => {
+  const ready = Object.assign(Object.create(null), {
+    isCluster: true,
+    status: "wait",
+    options: {},
+    on: () => undefined,
+  });
+
+  test.each([
+    ["several addresses", "redis://127.0.0.1:1,127.0.0.1:2"],
+    ["nodes", { cluster: ["redis://127.0.0.1:1"], lazyConnect: true }],
+    ["a ready client", ready],
+  ])("given as %s has 16 buckets, and never one", async (_, valkey) => {
+    expect(checkOptions({ valkey })).toMatchObject({ layout: { buckets: 16 }, foreignWriters: false });
+    expect(checkOptions({ valkey, buckets: 64 })).toMatchObject({ layout: { buckets: 64 } });
+    expect(() => checkOptions({ valkey, buckets: 1 })).toThrow(/buckets: expected a whole number from 2/);
+    expect(() => checkOptions({ valkey, foreignWriters: true })).toThrow(/know no hash tags/);
+  });
+
+  test("has no databases", () => {
+    expect(() => new SmartCache({ valkey: "redis://127.0.0.1:1/2,127.0.0.1:2" })).toThrow(/no databases but 0/);
+  });
+
+  test("without nodes is none", () => {
+    expect(() => new SmartCache({ valkey: { cluster: [] } })).toThrow(/expected at least one node/);
+  });
+
+  test("keeps the password of an address that cannot be read to itself", () => {
+    const wrong = () => new SmartCache({ valkey: "http://:secret@a:1,b:2" });
+    expect(wrong).toThrow(/expected a URL such as/);
+    expect(wrong).not.toThrow(/secret/);
   });
 });
