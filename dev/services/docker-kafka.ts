@@ -2,7 +2,8 @@ import { findDocker } from "./docker.ts";
 import { startContainer } from "./docker-container.ts";
 import { isPortTaken } from "./docker-valkey.ts";
 import type { KafkaHandle } from "./kafka.ts";
-import { nodeProperties } from "./kafka-config.ts";
+import { type KafkaProperties, nodeProperties } from "./kafka-config.ts";
+import type { KafkaSetup } from "./kafka-node.ts";
 import { identifyKafka } from "./kafka-probe.ts";
 import { Declined } from "./ladder.ts";
 import { freePort } from "./ports.ts";
@@ -12,7 +13,12 @@ export const KAFKA_IMAGE = "apache/kafka:4.4.0";
 
 const PORT_TRIES = 3;
 
-export async function kafkaFromDocker(env: NodeJS.ProcessEnv, progress: Progress): Promise<KafkaHandle | Declined> {
+export async function kafkaFromDocker(
+  env: NodeJS.ProcessEnv,
+  { properties, listeners }: KafkaSetup,
+  progress: Progress,
+): Promise<KafkaHandle | Declined> {
+  if (listeners !== undefined) return new Declined("listeners of its own need a local process");
   const docker = await findDocker(KAFKA_IMAGE, env, progress);
   if (docker instanceof Declined) return docker;
   progress("Kafka: starting in Docker …", { transient: true });
@@ -25,23 +31,29 @@ export async function kafkaFromDocker(env: NodeJS.ProcessEnv, progress: Progress
         name: "Kafka",
         image: KAFKA_IMAGE,
         command: ["/etc/kafka/docker/run"],
-        environment: kafkaEnvironment({ port, host: docker.host }),
+        environment: kafkaEnvironment({ port, host: docker.host, own: properties ?? {} }),
         port,
         probe: () => identifyKafka([broker]),
         startTimeoutMs: 90_000,
       });
       const chosen = `Kafka in Docker from ${KAFKA_IMAGE}, started on ${broker}`;
-      return Object.assign(controls, { brokers: [broker], chosen });
+      return Object.assign(controls, { brokers: [broker], listeners: {}, chosen });
     } catch (error) {
       if (attempt === PORT_TRIES || !isPortTaken(error)) throw error;
     }
   }
 }
 
+interface ContainerProperties {
+  readonly port: number;
+  readonly host: string;
+  readonly own: KafkaProperties;
+}
+
 /** The properties of a local node, in the image's spelling, and listening on all addresses of the container. */
-function kafkaEnvironment({ port, host }: { readonly port: number; readonly host: string }): Record<string, string> {
+function kafkaEnvironment({ port, host, own }: ContainerProperties): Record<string, string> {
   const controllerPort = port === 9_093 ? 9_094 : 9_093;
-  const text = nodeProperties({ port, controllerPort, logs: "/tmp/kraft-logs" });
+  const text = nodeProperties({ port, controllerPort, logs: "/tmp/kraft-logs", properties: own });
   const properties = new Map(text.split("\n").flatMap((line) => (line === "" ? [] : [splitOnce(line)])));
   // Clients come from outside and are sent back there; nobody but the broker itself uses its address inside.
   properties.set("listeners", `PLAINTEXT://:${port},CONTROLLER://:${controllerPort}`);

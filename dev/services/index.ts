@@ -4,6 +4,8 @@
  */
 export type { ServiceHandle } from "./handle.ts";
 export { type KafkaHandle, type StartKafkaOptions, startKafka } from "./kafka.ts";
+export type { KafkaListener, KafkaProperties } from "./kafka-config.ts";
+export { deleteScramUser, type ScramUser, setScramUsers } from "./kafka-users.ts";
 export { ServiceUnavailableError } from "./ladder.ts";
 export { type Progress, silent, terminalProgress } from "./progress.ts";
 export { type StartValkeyOptions, startValkey, startValkeyReplica, type ValkeyHandle } from "./valkey.ts";

@@ -1,20 +1,49 @@
+/** Lines of server.properties. */
+export type KafkaProperties = Readonly<Record<string, string | number | boolean>>;
+
+/** A way in beside the plain one, for what the plain one has not: TLS, SASL, another advertised name. */
+export interface KafkaListener {
+  /** In capitals, such as "SECURE"; not PLAINTEXT nor CONTROLLER, which every node has. */
+  readonly name: string;
+  readonly protocol: "PLAINTEXT" | "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
+  /** How clients are told to call the broker; default "127.0.0.1". */
+  readonly host?: string;
+  /** Its own properties, without their prefix `listener.name.<name>.`. */
+  readonly properties?: KafkaProperties;
+}
+
 export interface NodeProperties {
   readonly port: number;
   readonly controllerPort: number;
   readonly logs: string;
+  readonly listeners?: readonly (KafkaListener & { readonly port: number })[];
+  /** They win over ours. */
+  readonly properties?: KafkaProperties;
 }
 
 /** One KRaft node, broker and controller in one, tuned so that tests need not wait for it. */
-export function nodeProperties({ port, controllerPort, logs }: NodeProperties): string {
-  const settings: Record<string, string | number | boolean> = {
+export function nodeProperties(node: NodeProperties): string {
+  const { port, controllerPort, logs, listeners = [], properties = {} } = node;
+  const joined = (parts: readonly string[], map: (listener: (typeof listeners)[number]) => string): string =>
+    [...parts, ...listeners.map(map)].join(",");
+  const settings: KafkaProperties = {
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: joined(
+      [`PLAINTEXT://127.0.0.1:${port}`, `CONTROLLER://127.0.0.1:${controllerPort}`],
+      (listener) => `${listener.name}://127.0.0.1:${listener.port}`,
+    ),
+    "advertised.listeners": joined(
+      [`PLAINTEXT://127.0.0.1:${port}`],
+      (listener) => `${listener.name}://${addressOf(listener)}`,
+    ),
     "inter.broker.listener.name": "PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": joined(
+      ["CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT"],
+      ({ name, protocol }) => `${name}:${protocol}`,
+    ),
     "log.dirs": logs,
     "offsets.topic.num.partitions": 1,
     "offsets.topic.replication.factor": 1,
@@ -32,10 +61,27 @@ export function nodeProperties({ port, controllerPort, logs }: NodeProperties): 
     "broker.heartbeat.interval.ms": 250,
     "controller.quorum.election.timeout.ms": 100,
     "controller.quorum.election.backoff.max.ms": 100,
+    ...Object.assign({}, ...listeners.map(prefixed)),
+    ...properties,
   };
   return Object.entries(settings)
-    .map(([name, value]) => `${name}=${value}\n`)
+    .map(([name, value]) => `${name}=${escaped(String(value))}\n`)
     .join("");
+}
+
+/** Where clients find a listener: `host:port`. */
+export function addressOf({ host = "127.0.0.1", port }: { readonly host?: string; readonly port: number }): string {
+  return `${host}:${port}`;
+}
+
+function prefixed({ name, properties = {} }: KafkaListener): KafkaProperties {
+  const prefix = `listener.name.${name.toLowerCase()}.`;
+  return Object.fromEntries(Object.entries(properties).map(([key, value]) => [prefix + key, value]));
+}
+
+/** Certificates have lines, and a backslash begins an escape. */
+function escaped(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
 /** Warnings to standard output, which goes to the log file. */

@@ -1,13 +1,21 @@
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { nodeProperties } from "./kafka-config.ts";
+import { addressOf, type KafkaListener, type KafkaProperties, nodeProperties } from "./kafka-config.ts";
 import { FAST_JVM, type KafkaInstall } from "./kafka-install.ts";
 import { identifyKafka } from "./kafka-probe.ts";
 import { OwnedProcess } from "./owned-process.ts";
 import { freePort } from "./ports.ts";
 import { openScratch } from "./scratch.ts";
 
-export interface KafkaNodeOptions {
+/** What a broker may have of its own. */
+export interface KafkaSetup {
+  /** Lines of server.properties; they win over ours. */
+  readonly properties?: KafkaProperties | undefined;
+  /** Beside the plain one. */
+  readonly listeners?: readonly KafkaListener[] | undefined;
+}
+
+export interface KafkaNodeOptions extends KafkaSetup {
   readonly install: KafkaInstall;
   /** Further options of the JVM. */
   readonly jvm: readonly string[];
@@ -16,18 +24,24 @@ export interface KafkaNodeOptions {
 export interface KafkaNode {
   readonly server: OwnedProcess;
   readonly broker: string;
+  /** `host:port` of the further listeners, by name. */
+  readonly listeners: Readonly<Record<string, string>>;
 }
 
 const PORT_TRIES = 3;
 
-export async function startKafkaNode({ install, jvm }: KafkaNodeOptions, tries = 1): Promise<KafkaNode> {
+export async function startKafkaNode(options: KafkaNodeOptions, tries = 1): Promise<KafkaNode> {
+  const { install, jvm, properties = {} } = options;
   const port = await freePort();
   const controllerPort = await freePort();
+  const listeners = await Promise.all(
+    (options.listeners ?? []).map(async (listener) => ({ ...listener, port: await freePort() })),
+  );
   const scratch = await openScratch("kafka");
   const logs = join(scratch.dir, "logs");
   const file = join(scratch.dir, "server.properties");
   await cp(install.emptyLogs, logs, { recursive: true });
-  await writeFile(file, nodeProperties({ port, controllerPort, logs }));
+  await writeFile(file, nodeProperties({ port, controllerPort, logs, listeners, properties }));
   const broker = `127.0.0.1:${port}`;
   const logging = `-Dlog4j2.configurationFile=${join(install.folder, "log4j2.properties")}`;
   const launch = OwnedProcess.start({
@@ -42,5 +56,7 @@ export async function startKafkaNode({ install, jvm }: KafkaNodeOptions, tries =
     if (tries < PORT_TRIES && /Address already in use/i.test(error.message)) return undefined;
     throw error;
   });
-  return server === undefined ? startKafkaNode({ install, jvm }, tries + 1) : { server, broker };
+  if (server === undefined) return startKafkaNode(options, tries + 1);
+  const addresses = Object.fromEntries(listeners.map((listener) => [listener.name, addressOf(listener)]));
+  return { server, broker, listeners: addresses };
 }

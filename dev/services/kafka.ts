@@ -2,18 +2,20 @@ import { kafkaFromDocker } from "./docker-kafka.ts";
 import { borrowedControls, ownedControls, type ServiceHandle } from "./handle.ts";
 import { classArchive } from "./kafka-classes.ts";
 import { findKafkaInstall, KAFKA_VERSION } from "./kafka-install.ts";
-import { startKafkaNode } from "./kafka-node.ts";
+import { type KafkaSetup, startKafkaNode } from "./kafka-node.ts";
 import { identifyKafka } from "./kafka-probe.ts";
 import { climb, Declined, type Rung, ServiceUnavailableError } from "./ladder.ts";
 import { type Progress, silent } from "./progress.ts";
 
 export interface KafkaHandle extends ServiceHandle {
   readonly brokers: readonly string[];
+  /** `host:port` of the listeners that were asked for, by name. */
+  readonly listeners: Readonly<Record<string, string>>;
 }
 
-export interface StartKafkaOptions {
+export interface StartKafkaOptions extends KafkaSetup {
   readonly progress?: Progress;
-  /** A broker of our own, whatever the environment offers. */
+  /** A broker of our own, whatever the environment offers. Follows from properties and listeners. */
   readonly fresh?: boolean;
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -22,17 +24,19 @@ const VARIABLES = ["UNSTALE_KAFKA_BROKERS", "KAFKA_BROKERS"] as const;
 
 export async function startKafka({
   progress = silent,
-  fresh = false,
   env = process.env,
+  fresh,
+  ...setup
 }: StartKafkaOptions = {}): Promise<KafkaHandle> {
+  const own = fresh ?? Object.values(setup).some((part) => part !== undefined);
   const rungs: Rung<KafkaHandle>[] = [
-    { name: "environment", take: () => fromEnvironment(env, fresh) },
-    { name: "Docker", take: () => kafkaFromDocker(env, progress) },
-    { name: "local process", take: () => fromLocalProcess(env, progress) },
+    { name: "environment", take: () => fromEnvironment(env, own) },
+    { name: "Docker", take: () => kafkaFromDocker(env, setup, progress) },
+    { name: "local process", take: () => fromLocalProcess(env, setup, progress) },
   ];
   const advice =
     "Give an address instead: UNSTALE_KAFKA_BROKERS=host:9092" +
-    (fresh ? " does not help here, as a broker of its own is needed; install Java 17 and Maven." : "");
+    (own ? " does not help here, as a broker of its own is needed; install Java 17 and Maven." : "");
   return climb({ service: "Kafka", rungs, progress, advice });
 }
 
@@ -53,15 +57,24 @@ async function fromEnvironment(env: NodeJS.ProcessEnv, fresh: boolean): Promise<
     );
   });
   const count = brokerCount === 1 ? "one broker" : `${brokerCount} brokers`;
-  return { ...borrowedControls(variable), brokers, chosen: `Kafka (${count}) at ${list}, given by ${variable}` };
+  return {
+    ...borrowedControls(variable),
+    brokers,
+    listeners: {},
+    chosen: `Kafka (${count}) at ${list}, given by ${variable}`,
+  };
 }
 
-async function fromLocalProcess(env: NodeJS.ProcessEnv, progress: Progress): Promise<KafkaHandle | Declined> {
+async function fromLocalProcess(
+  env: NodeJS.ProcessEnv,
+  setup: KafkaSetup,
+  progress: Progress,
+): Promise<KafkaHandle | Declined> {
   const install = await findKafkaInstall(env, progress);
   if (install instanceof Declined) return install;
   const archive = await classArchive({ install, env, progress });
   progress("Kafka: starting …", { transient: true });
-  const { server, broker } = await startKafkaNode({ install, jvm: archive });
+  const { server, broker, listeners } = await startKafkaNode({ ...setup, install, jvm: archive });
   const chosen = `Kafka ${KAFKA_VERSION} from Maven in ${install.folder}, started on ${broker}`;
-  return Object.assign(ownedControls(server), { brokers: [broker], chosen });
+  return Object.assign(ownedControls(server), { brokers: [broker], listeners, chosen });
 }

@@ -6,10 +6,18 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "@jest/globals";
-import { Kafka, logLevel } from "kafkajs";
-import { startKafka, startValkey, startValkeyReplica, type ValkeyHandle } from "../../dev/services/index.ts";
+import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from "kafkajs";
+import {
+  deleteScramUser,
+  setScramUsers,
+  startKafka,
+  startValkey,
+  startValkeyReplica,
+  type ValkeyHandle,
+} from "../../dev/services/index.ts";
 import { identifyKafka } from "../../dev/services/kafka-probe.ts";
 import { askValkey, identifyValkey, parseValkeyUrl } from "../../dev/services/valkey-probe.ts";
+import { loginProperties } from "../support/secure-kafka.ts";
 import {
   describeWith,
   ownKafka,
@@ -135,6 +143,37 @@ describeWith(["kafka"], "a Kafka of our own", () => {
     await kafka.restart();
     await expect(topics()).resolves.toContain(topic);
   }, 120_000);
+
+  test("takes properties, further listeners and users", async () => {
+    const kafka = await ownKafka({
+      properties: { "auto.create.topics.enable": true, "num.partitions": 3 },
+      listeners: [
+        {
+          name: "SECURE",
+          protocol: "SASL_PLAINTEXT",
+          host: "localhost",
+          properties: loginProperties(),
+        },
+      ],
+    });
+    const user = { mechanism: "SCRAM-SHA-512", name: "ann", password: "s3cret" } as const;
+    await setScramUsers(kafka.brokers[0] ?? "", [user, { ...user, mechanism: "SCRAM-SHA-256" }]);
+    const brokers = [kafka.listeners.SECURE ?? ""];
+    const partitions = (password: string, mechanism: "scram-sha-256" | "scram-sha-512" = "scram-sha-512") =>
+      withAdmin(
+        brokers,
+        async (admin) => (await admin.fetchTopicMetadata({ topics: ["made"] })).topics[0]?.partitions.length,
+        { sasl: { mechanism, username: "ann", password } as SASLOptions },
+      );
+    expect(brokers[0]).toMatch(/^localhost:/);
+    await expect(partitions("wrong")).rejects.toThrow(/authentication failed/i);
+    await withAdmin(kafka.brokers, (admin) => admin.createTopics({ topics: [{ topic: "made" }] }));
+    await expect(partitions("s3cret")).resolves.toBe(3);
+    await expect(partitions("s3cret", "scram-sha-256")).resolves.toBe(3);
+    await deleteScramUser(kafka.brokers[0] ?? "", user);
+    await expect(partitions("s3cret")).rejects.toThrow(/authentication failed/i);
+    await expect(partitions("s3cret", "scram-sha-256")).resolves.toBe(3);
+  }, 120_000);
 });
 
 describe("without any rung", () => {
@@ -194,10 +233,14 @@ async function waitFor(condition: () => boolean | undefined | Promise<boolean | 
   }
 }
 
-async function withAdmin<T>(brokers: readonly string[], use: (admin: ReturnType<Kafka["admin"]>) => Promise<T>) {
-  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
+async function withAdmin<T>(
+  brokers: readonly string[],
+  use: (admin: ReturnType<Kafka["admin"]>) => Promise<T>,
+  options: Partial<KafkaConfig> = {},
+) {
+  const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, ...options }).admin();
   try {
+    await admin.connect();
     return await use(admin);
   } finally {
     await admin.disconnect();
