@@ -233,6 +233,13 @@ export const settings = {
     doc: "How often the worker looks whether Valkey fell back (failover, restore). Verified reads may be stale for as long after a failover.",
   }),
 
+  freshnessIntervalMs: setting({
+    env: "UNSTALE_FRESHNESS_INTERVAL",
+    path: "cache.freshnessInterval",
+    type: duration({ min: "100ms", max: "1m" }),
+    default: "500ms",
+    doc: "How often the workers confirm that nothing in the log is missing in the cache. Reads with `maxStaleness` stand on it: a bound of less than twice this, and of less than the usual lag, is mostly a miss.",
+  }),
   entryPrefix: setting({
     env: "UNSTALE_ENTRY_PREFIX",
     path: "cache.entryPrefix",

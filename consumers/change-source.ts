@@ -27,6 +27,11 @@ export interface ChangeSource {
   /** Partitions owned now. */
   owned(): readonly Partition[];
   lag(): Promise<readonly PartitionLag[]>;
+  /**
+   * Where the log of every partition of every topic ends, whoever owns it: whatever was acknowledged to a producer before
+   * this call lies below. Rejects when that cannot be known of one of them.
+   */
+  ends(): Promise<readonly PartitionOffset[]>;
 }
 
 export interface ChangeHandlers {

@@ -120,6 +120,11 @@ class HttpSource implements EmbeddedSource {
     }));
   }
 
+  async ends(): Promise<readonly PartitionOffset[]> {
+    if (this.#partitions.size === 0) throw consumerError("UNSTALE_SOURCE_STOPPED", "The source does not run.");
+    return [...this.#partitions.values()].map(({ log }) => ({ topic: log.topic, partition: 0, offset: log.end }));
+  }
+
   async #stop(drainMs: number): Promise<{ readonly drained: boolean }> {
     const partitions = [...this.#partitions.values()];
     const closed = new Promise<void>((resolve) => {

@@ -10,12 +10,14 @@ import { kafkaAdmin } from "./kafka-admin.ts";
 import { clientRetry, kafkaSettings } from "./kafka-config.ts";
 import { type ClusterLike, kafkaConsumer } from "./kafka-consumer.ts";
 import { kafkaError } from "./kafka-error.ts";
+import { kafkaLogEnds, type LogCluster } from "./kafka-log-ends.ts";
 import type {
   ConsumerListeners,
   ConsumerOptions,
   KafkaClient,
   KafkaConnection,
   KafkaConsumer,
+  KafkaLogEnds,
   KafkaProducer,
 } from "./kafka-types.ts";
 import type { Log } from "./log.ts";
@@ -56,6 +58,7 @@ export const createKafkaClient: CreateKafkaClient = ({ connection, log, retries 
     },
     producer: () => createProducer(kafka),
     admin: () => kafkaAdmin(kafka.admin()),
+    logEnds: () => createLogEnds(kafka),
     destroy: sockets.destroy,
   };
 };
@@ -85,6 +88,23 @@ function createConsumer(kafka: Kafka, options: ConsumerOptions): KafkaConsumer {
   listen(consumer, listeners);
   const { partitionsConcurrently } = tuning;
   return kafkaConsumer({ consumer, cluster: () => cluster, partitionsConcurrently });
+}
+
+/** kafkajs shows its cluster to partition assigners only. The consumer never runs: it joins no group. */
+function createLogEnds(kafka: Kafka): KafkaLogEnds {
+  let cluster: LogCluster | undefined;
+  const consumer = kafka.consumer({
+    groupId: "unstale-log-ends",
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (config) => {
+        cluster = config.cluster as unknown as LogCluster;
+        return PartitionAssigners.roundRobin(config);
+      },
+    ],
+  });
+  if (cluster === undefined) throw new Error("kafkajs did not show its cluster.");
+  return kafkaLogEnds({ cluster, connect: () => consumer.connect(), disconnect: () => consumer.disconnect() });
 }
 
 function listen(consumer: Consumer, listeners: ConsumerListeners): void {

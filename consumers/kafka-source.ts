@@ -27,8 +27,9 @@ import { consumerError } from "./errors.ts";
 import { type CreateKafkaClient, createKafkaClient } from "./kafka-client.ts";
 import { kafkaSettings } from "./kafka-config.ts";
 import { KafkaSession } from "./kafka-session.ts";
-import type { ConsumerTuning, KafkaConnection } from "./kafka-types.ts";
+import type { ConsumerTuning, KafkaClient, KafkaConnection } from "./kafka-types.ts";
 import { type Log, silentLog } from "./log.ts";
+import { LogEnds } from "./log-ends.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import {
   type Decision,
@@ -83,6 +84,7 @@ class KafkaSource implements ChangeSource {
   readonly #clock: Clock;
   readonly #supervision: Supervision;
   readonly #stopping = new AbortController();
+  readonly #logEnds: LogEnds;
   #session: KafkaSession | undefined;
   #supervised: Promise<void> | undefined;
   #drainMs = 0;
@@ -91,6 +93,7 @@ class KafkaSource implements ChangeSource {
   constructor(options: KafkaSourceOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#logEnds = new LogEnds(() => this.#sideClient());
     this.#supervision = new Supervision(
       { ...defaultSupervision, ...options.supervision },
       options.random ?? Math.random,
@@ -113,10 +116,7 @@ class KafkaSource implements ChangeSource {
           handlers.onNotice(notice);
         },
       };
-      this.#supervised = this.#supervise(watching).then(
-        () => reject(consumerError("UNSTALE_SOURCE_STOPPED", "The source was stopped before it joined its group.")),
-        reject,
-      );
+      this.#supervised = this.#supervise(watching).then(() => reject(stopped()), reject);
     });
   }
 
@@ -124,6 +124,7 @@ class KafkaSource implements ChangeSource {
     if (!this.#stopping.signal.aborted) {
       this.#drainMs = drainMs;
       this.#stopping.abort();
+      this.#logEnds.close();
       void this.#session?.close(drainMs);
     }
     await this.#supervised;
@@ -140,6 +141,11 @@ class KafkaSource implements ChangeSource {
 
   async lag(): Promise<readonly PartitionLag[]> {
     return (await this.#session?.lag()) ?? [];
+  }
+
+  ends(): Promise<readonly PartitionOffset[]> {
+    if (this.#stopping.signal.aborted) return Promise.reject(stopped());
+    return this.#logEnds.of(this.#options.subscriptions.topics);
   }
 
   /** Resolves when stopped; rejects when it gave up. */
@@ -186,6 +192,12 @@ class KafkaSource implements ChangeSource {
     }
   }
 
+  /** With enough tries to reach the last broker of the list. */
+  #sideClient(): KafkaClient {
+    const { connection, createClient = createKafkaClient, log = silentLog } = this.#options;
+    return createClient({ connection, log, retries: connection.brokers.length });
+  }
+
   #sessionOptions(handlers: ChangeHandlers): ConstructorParameters<typeof KafkaSession>[0] {
     const { connection, groupId, subscriptions, createDeadLetterTopics, commitMetadata } = this.#options;
     const { tuning, consumerTuning, supervision, stallPollMs } = this.#options;
@@ -193,8 +205,7 @@ class KafkaSource implements ChangeSource {
     const createClient = this.#options.createClient ?? createKafkaClient;
     return {
       consumerClient: () => createClient({ connection, log }),
-      // Enough tries to reach the last broker of the list.
-      sideClient: () => createClient({ connection, log, retries: connection.brokers.length }),
+      sideClient: () => this.#sideClient(),
       groupId,
       subscriptions,
       handlers,
@@ -209,6 +220,10 @@ class KafkaSource implements ChangeSource {
       log,
     };
   }
+}
+
+function stopped(): Error {
+  return consumerError("UNSTALE_SOURCE_STOPPED", "The source was stopped before it joined its group, or answered.");
 }
 
 /** Handlers may be methods of a class. */

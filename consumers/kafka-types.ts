@@ -77,6 +77,14 @@ export interface KafkaAdminClient {
   describeCluster(): Promise<{ readonly brokers: number; readonly clusterId: string }>;
 }
 
+/** Where logs end, for everybody who writes to them. */
+export interface KafkaLogEnds {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  /** Of every partition of these topics; rejects when one of them is missing or has no leader. */
+  ends(topics: readonly string[]): Promise<readonly PartitionOffset[]>;
+}
+
 export interface KafkaBatch extends Partition, RecordBatch {
   /** The offset that was asked for, where the client says so. */
   readonly fetched: bigint | undefined;
@@ -148,6 +156,7 @@ export interface KafkaClient {
   consumer(options: ConsumerOptions): KafkaConsumer;
   producer(): KafkaProducer;
   admin(): KafkaAdminClient;
+  logEnds(): KafkaLogEnds;
   /** Cuts every connection, and refuses new ones: whatever still runs inside fails soon. */
   destroy(): void;
 }

@@ -10,6 +10,7 @@ import { createAssignment } from "./assignment.ts";
 import type { ConnectionProblem } from "./connection-problem.ts";
 import type { Deployment } from "./deployment.ts";
 import { reasonOf } from "./errors.ts";
+import { createFreshness } from "./freshness.ts";
 import { createGapPolicies } from "./gap-policy.ts";
 import { observeGauges } from "./gauges.ts";
 import { createHealthServer } from "./health.ts";
@@ -107,9 +108,17 @@ export function createApp(options: AppOptions): App {
     },
   });
 
+  const freshness = createFreshness({
+    ...shared,
+    everyMs: config.freshnessIntervalMs,
+    ends: async () =>
+      source === undefined ? Promise.reject(new Error("the source was not opened yet")) : source.ends(),
+  });
+
   let lag: readonly PartitionLag[] = [];
   const rounds = [
     createRepeating({ everyMs: config.valkeyHeartbeatIntervalMs, clock, work: () => heartbeat.beat() }),
+    createRepeating({ everyMs: config.freshnessIntervalMs, clock, work: () => freshness.round() }),
     createRepeating({
       everyMs: lagEveryMs,
       clock,
@@ -120,7 +129,16 @@ export function createApp(options: AppOptions): App {
     }),
   ];
   const owned = (): number => source?.owned().length ?? 0;
-  observeGauges({ metrics: workerMetrics, owned, invalidator, heartbeat, notices, lifecycle, lag: () => lag });
+  observeGauges({
+    metrics: workerMetrics,
+    owned,
+    invalidator,
+    heartbeat,
+    freshness,
+    notices,
+    lifecycle,
+    lag: () => lag,
+  });
 
   const health = createHealthServer({
     host: config.httpHost,

@@ -104,6 +104,7 @@ function openEmbeddedSource(
     seek: (target) => source.seek(target),
     owned: () => source.owned(),
     lag: () => source.lag(),
+    ends: () => source.ends(),
   };
 }
 

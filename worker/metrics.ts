@@ -147,6 +147,14 @@ export const workerMetrics = {
     description: "How far back changes are remembered: writes on older leases are refused.",
     attributes: ["bucket"],
   },
+  freshnessAge: {
+    name: "unstale.worker.freshness.age",
+    kind: "gauge",
+    unit: "s",
+    description:
+      "How long ago it was last confirmed that nothing in the log is missing: reads with a shorter `maxStaleness` miss. Absent where it is not known.",
+    attributes: ["bucket"],
+  },
   ready: {
     name: "unstale.worker.ready",
     kind: "gauge",

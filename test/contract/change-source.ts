@@ -56,6 +56,16 @@ export function changeSourceContract(name: string, open: () => Promise<SourceSce
       }
     });
 
+    test("tells where the log ends, and no more once it was stopped", async () => {
+      const { source, topic, send, handlers } = await started();
+      expect(await source.ends()).toEqual([{ topic, partition: 0, offset: 0n }]);
+      await send(event("a"), event("b"));
+      expect(await source.ends()).toEqual([{ topic, partition: 0, offset: 2n }]);
+      await handlers.until(() => handlers.ids.length === 2);
+      await source.stop({ drainMs: 1_000 });
+      await expect(source.ends()).rejects.toMatchObject({ code: "UNSTALE_SOURCE_STOPPED" });
+    });
+
     test("commits only what has settled, and then all of it", async () => {
       const door = latch();
       const { handlers, send, source } = await started({

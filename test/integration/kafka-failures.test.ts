@@ -189,6 +189,45 @@ describeWith(["kafka"], "what a topic may hold", () => {
     expect(handlers.gaps).toEqual([]);
   });
 
+  test("an open transaction does not hide from the log's ends what others had acknowledged behind it", async () => {
+    const scene = await open();
+    const kafka = new kafkajs.Kafka({ brokers: sharedKafkaBrokers(), logLevel: kafkajs.logLevel.NOTHING });
+    const producer = kafka.producer({
+      transactionalId: scene.groupId,
+      idempotent: true,
+      maxInFlightRequests: 1,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    });
+    await producer.connect();
+    const { source, handlers } = await scene.started();
+    const transaction = await producer.transaction();
+    await transaction.send({ topic: scene.topic, messages: [{ value: event("a") }] });
+    await scene.send([event("b")]);
+    expect(await source.ends()).toEqual([{ topic: scene.topic, partition: 0, offset: 2n }]);
+    expect(handlers.ids).toEqual([]);
+    await transaction.commit();
+    await producer.disconnect();
+    await handlers.until(() => handlers.ids.length === 2);
+    // The marker that ends the transaction counts, and is walked over.
+    expect(await source.ends()).toEqual([{ topic: scene.topic, partition: 0, offset: 3n }]);
+    await handlers.until(() => handlers.committed() === 3n);
+  });
+
+  test("the ends of a topic that is missing are not known, and are known once it is there", async () => {
+    const scene = await open();
+    const { source } = await scene.started();
+    expect(await source.ends()).toHaveLength(1);
+    await scene.admin.deleteTopics({ topics: [scene.topic] });
+    await waitFor(async () =>
+      source.ends().then(
+        () => false,
+        () => true,
+      ),
+    );
+    await scene.admin.createTopics({ topics: [{ topic: scene.topic, numPartitions: 2 }], waitForLeaders: true });
+    await waitFor(async () => (await source.ends().catch(() => [])).length === 2);
+  });
+
   test("null values name their document by the key; null key and null value is a dead letter", async () => {
     const scene = await open();
     await scene.send([

@@ -118,6 +118,11 @@ export function createFakeKafka(): FakeKafka {
       describeGroup: async () => ({ state: "Stable", members: 1 }),
       describeCluster: async () => ({ brokers: 1, clusterId: "fake" }),
     }),
+    logEnds: () => ({
+      connect: async () => {},
+      disconnect: async () => {},
+      ends: async () => [0, 1].map((partition) => ({ topic: "t", partition, offset: log.end })),
+    }),
     destroy: () => {},
   });
   return { createClient, consumers, log };

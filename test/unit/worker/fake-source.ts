@@ -39,6 +39,7 @@ export function createFakeSource(): FakeSource {
     seek: (target) => void sought.push(target),
     owned: () => [],
     lag: async () => [],
+    ends: async () => [],
     join: () => {
       handlers?.onNotice({ kind: "joined", partitions: [] });
       joined.open();
