@@ -16,7 +16,8 @@ export class Coverage {
 
   #noteReply(method: string, reply: Record<string, unknown>): void {
     const name = `${method} ${String(reply.kind ?? "done")}`;
-    this.#add(typeof reply.reason === "string" ? `${name} ${reply.reason}` : name);
+    const reason = reply.reason ?? reply.unmet;
+    this.#add(typeof reason === "string" ? `${name} ${reason}` : name);
     for (const [field, value] of Object.entries(reply)) {
       const tells = value === true || (typeof value === "number" && value > 0 && traits.has(field));
       const lists = Array.isArray(value) && field === "drains" && value.length > 0;
@@ -35,6 +36,7 @@ const traits = new Set(["deleted", "kept", "pruned", "raised"]);
 /** What a run over all worlds must have met; a reason that is never met is not explored. */
 export const expected: readonly string[] = [
   ...["hit", "miss", "moved", "lost", "format"].map((kind) => `read ${kind}`),
+  ...["behind", "unconfirmed"].map((demand) => `read miss ${demand}`),
   ...["open", "format"].map((kind) => `open ${kind}`),
   "commit written",
   ...["lost", "old", "changed", "version", "format", "wrong-type"].map((reason) => `commit refused ${reason}`),
@@ -45,5 +47,6 @@ export const expected: readonly string[] = [
   "drain finished +kept",
   ...["swept", "swept +deleted", "format"].map((kind) => `sweep ${kind}`),
   ...["alive", "format", "alive +born", "alive +drains", "alive -applied"].map((kind) => `heartbeat ${kind}`),
+  ...["standing", "standing +holds", "lost"].map((kind) => `confirm ${kind}`),
   ...["attached", "attached +barrier", "format"].map((kind) => `attach ${kind}`),
 ];

@@ -51,9 +51,25 @@ export function judgeRead(machine: Machine, truth: Truth, request: RequestOf<"re
     throw new Violation("H19", `the codec of ${reply.response} is said to be ${reply.codec}`);
   }
   const key = machine.keys.entry(request, request.query, request.versions);
+  judgeDemands(truth, key, request, reply.response);
   const mask = overlooked(truth, key, { bucket: request.bucket, response: reply.response });
   if (mask === 0) return;
   throw new Violation("I1", `${key} is served as ${reply.response}; it does not know of ${changesIn(truth, mask)}`);
+}
+
+/** What a reader demands it is promised whether it is acknowledged or not, and whatever a failover lost. */
+function judgeDemands(truth: Truth, key: string, { demands }: RequestOf<"read">, response: string): void {
+  if (!demands) return;
+  const { after, maxStalenessMs } = demands;
+  const unknown = unknownTo(contentOf(response), truth.changes) & ~(truth.lineage.tainted[key] ?? 0);
+  truth.changes.forEach(({ partition, offset, at }, number) => {
+    if (offset === undefined || at === undefined || (unknown & (1 << number)) === 0) return;
+    const told = `${key} is served as ${response}; it does not know of ${changesIn(truth, 1 << number)}`;
+    if (after.some((record) => String(record.partition) === partition && offset <= record.offset)) {
+      throw new Violation("after", told);
+    }
+    if (maxStalenessMs !== undefined && at < truth.now - maxStalenessMs * 1_000) throw new Violation("fresh", told);
+  });
 }
 
 function judgeCommit(machine: Machine, truth: Truth, request: RequestOf<"commit">, reply: ReplyOf<"commit">): Truth {

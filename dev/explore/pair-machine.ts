@@ -5,7 +5,7 @@ import type { Method, StoreStep } from "./step.ts";
 import { ttlStepMs, valkeyMachine } from "./valkey-machine.ts";
 import { Violation } from "./violation.ts";
 
-const methods = ["read", "open", "commit", "invalidate", "drain", "sweep", "heartbeat", "attach"] as const;
+const methods = ["read", "open", "commit", "invalidate", "drain", "sweep", "heartbeat", "confirm", "attach"] as const;
 
 /** How many replies and states were compared. */
 export interface Compared {

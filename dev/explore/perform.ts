@@ -47,7 +47,10 @@ export async function perform(
     case "source":
       return { reply: look(truth, step), truth };
     case "publish":
-      return { reply: { change: truth.changes.length }, truth: publish(truth, step) };
+      return {
+        reply: { change: truth.changes.length, offset: endOf(truth, step.partition) },
+        truth: publish(truth, step),
+      };
     case "fetch":
       return { reply: fetched(truth, step), truth };
     case "history":
@@ -59,7 +62,8 @@ export async function perform(
     case "ask":
       return { reply: { promised: promised(truth, 0) }, truth };
     case "serve": {
-      const unknown = unknownTo(step.content, truth.changes) & step.promised & promised(truth, 0);
+      const due = (step.promised & promised(truth, 0)) | (step.demanded ?? 0);
+      const unknown = unknownTo(step.content, truth.changes) & due;
       if (unknown !== 0) throw new Violation("I9", `a caller is given ${JSON.stringify(step.content)}`);
       return { reply: {}, truth };
     }
@@ -163,12 +167,18 @@ function publish(truth: Truth, { partition, documents = [], namespaces = [], sil
   const changed = { ...truth, documents: { ...truth.documents, ...requires } };
   const log = truth.logs[partition];
   if (silent || !log) return { ...changed, changes: [...truth.changes, { requires }] };
-  const offset = log.low + log.events.length;
+  const offset = endOf(truth, partition);
   return {
     ...changed,
-    changes: [...truth.changes, { partition, offset, requires }],
+    changes: [...truth.changes, { partition, offset, at: truth.now, requires }],
     logs: { ...truth.logs, [partition]: { ...log, events: [...log.events, truth.changes.length] } },
   };
+}
+
+/** The offset that the next record gets. */
+function endOf({ logs }: Truth, partition: string): number {
+  const { low, events } = logs[partition] ?? noLog;
+  return low + events.length;
 }
 
 export function canFetch({ logs }: Truth, { partition, from, epoch }: FetchStep): boolean {

@@ -100,6 +100,7 @@ async function expire(engine: Engine, { truth, image, actors }: State): Promise<
       machine.keys.fence(bucket),
       machine.keys.documentVersions(bucket),
       machine.keys.state(bucket),
+      machine.keys.fresh(bucket),
       machine.keys.versionCounters({ bucket })[0],
     ]),
     ...(world.bystanders ?? []),

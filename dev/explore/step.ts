@@ -15,7 +15,7 @@ export type Step =
   | EitherStep
   | BecomeStep;
 
-export type Method = "read" | "open" | "commit" | "invalidate" | "drain" | "sweep" | "heartbeat" | "attach";
+export type Method = "read" | "open" | "commit" | "invalidate" | "drain" | "sweep" | "heartbeat" | "confirm" | "attach";
 export type RequestOf<M extends Method> = Parameters<CacheStore[M]>[0];
 export type ReplyOf<M extends Method> = Awaited<ReturnType<CacheStore[M]>>;
 
@@ -133,6 +133,8 @@ export interface ServeStep {
   readonly do: "serve";
   readonly content: Content;
   readonly promised: number;
+  /** Changes that the caller named: acknowledged or not, the answer must know of them. */
+  readonly demanded?: number;
 }
 
 /** The scheduler chooses. */

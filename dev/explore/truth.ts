@@ -34,6 +34,8 @@ export interface Truth {
 export interface Change {
   readonly partition?: string;
   readonly offset?: number;
+  /** Of an event: the server's time at which it was in the log. */
+  readonly at?: number;
   /** What content must have at least to know of it. */
   readonly requires: Content;
 }

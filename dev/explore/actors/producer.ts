@@ -1,3 +1,4 @@
+import type { Demands } from "@unstale/cache-core";
 import { codecMark } from "../oracle.ts";
 import {
   type ActorMemory,
@@ -48,11 +49,11 @@ export interface Found {
 export const entryTtlMs = 3_600_000;
 
 /** How the library's reader looks an entry up. */
-export function* lookUp(question: Question, known: readonly string[]): Work<Found> {
+export function* lookUp(question: Question, known: readonly string[], demands?: Demands): Work<Found> {
   const { bucket, namespace, query } = question;
   let versions = known;
   for (let moves = 0; moves <= 3; moves += 1) {
-    const reply = yield* insist("read", { bucket, namespace, query, versions });
+    const reply = yield* insist("read", { bucket, namespace, query, versions, ...(demands ? { demands } : {}) });
     if (reply.kind === "hit") return { content: JSON.parse(reply.response) as Content };
     if (reply.kind === "miss") return { lease: reply.snapshot };
     if (reply.kind === "format") return {};

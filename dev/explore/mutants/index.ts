@@ -1,13 +1,14 @@
+import { demandProgramMutants, demandScriptMutants } from "./demands.ts";
 import type { Mutant } from "./mutant.ts";
-import { programMutants } from "./programs.ts";
+import { programMutants as ofPrograms } from "./programs.ts";
 import type { Verdict } from "./run.ts";
-import { scriptMutants } from "./scripts.ts";
+import { scriptMutants as ofScripts } from "./scripts.ts";
 
 export type { Mutant } from "./mutant.ts";
-export { programMutants } from "./programs.ts";
 export { convicted, tryMutant, type Verdict } from "./run.ts";
-export { scriptMutants } from "./scripts.ts";
 
+export const programMutants: readonly Mutant[] = [...ofPrograms, ...demandProgramMutants];
+export const scriptMutants: readonly Mutant[] = [...ofScripts, ...demandScriptMutants];
 export const mutants: readonly Mutant[] = [...programMutants, ...scriptMutants];
 
 /** For docs/guarantees.md. */
