@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import net from "node:net";
 import tls from "node:tls";
 // CommonJS, of whose exports Node's ESM sees but six by name: everything is taken from the default.
-import kafkajs, { type Consumer, type ISocketFactory, type Kafka, type LogEntry } from "kafkajs";
+import kafkajs, { type Consumer, type ISocketFactory, type Kafka, type LogEntry, type RecordMetadata } from "kafkajs";
 import type { Partition } from "./change-source.ts";
 import { type CodecName, findCodec } from "./compression-codecs.ts";
 import { kafkaAdmin } from "./kafka-admin.ts";
@@ -19,6 +19,7 @@ import type {
   KafkaConsumer,
   KafkaLogEnds,
   KafkaProducer,
+  OutgoingRecord,
 } from "./kafka-types.ts";
 import type { Log } from "./log.ts";
 import { patchRequestQueue } from "./request-queue-patch.ts";
@@ -142,6 +143,7 @@ function createProducer(kafka: Kafka): KafkaProducer {
       }));
       try {
         const sent = await producer.send({ topic, acks: -1, messages });
+        refuseDropped(records, sent);
         return sent.map((answer) => ({
           topic,
           partition: answer.partition,
@@ -152,6 +154,14 @@ function createProducer(kafka: Kafka): KafkaProducer {
       }
     },
   };
+}
+
+/** kafkajs drops without a word what is for a partition that it does not know. */
+function refuseDropped(records: readonly OutgoingRecord[], sent: readonly RecordMetadata[]): void {
+  const taken = new Set(sent.map(({ partition }) => partition));
+  const dropped = records.find(({ partition }) => partition !== undefined && !taken.has(partition));
+  if (dropped === undefined) return;
+  throw Object.assign(new Error(`no partition ${dropped.partition} is known`), { type: "UNKNOWN_TOPIC_OR_PARTITION" });
 }
 
 function mutable(value: string | Buffer | readonly Buffer[]): string | Buffer | Buffer[] {

@@ -126,6 +126,12 @@ describeWith(["kafka"], "a group of Kafka sources", () => {
     expect(seen.size).toBe(600);
   });
 
+  test("records for a partition that is not there are refused, and not dropped", async () => {
+    const scene = await open();
+    const sent = scene.send([{ key: null, value: event("a"), partition: 7 }]);
+    await expect(sent).rejects.toMatchObject({ code: "UNSTALE_KAFKA_UNREACHABLE" });
+  });
+
   test("carries distinct trace contexts", async () => {
     const scene = await open();
     const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
