@@ -69,7 +69,7 @@ export const defaultConsumerTuning: ConsumerTuning = {
   // A stop waits for a fetch under way, and a resumed partition for the next one.
   maxWaitMs: 500,
   maxBytesPerPartition: 1_048_576,
-  metadataMaxAgeMs: 30_000,
+  metadataMaxAgeMs: 10_000,
   partitionsConcurrently: 8,
 };
 
