@@ -137,6 +137,8 @@ export type SourceNotice =
   | { readonly kind: "rebalancing" }
   | { readonly kind: "left" }
   | { readonly kind: "disconnected"; readonly error: Error }
+  /** What seemed lost answers again, and the group still counts us. */
+  | { readonly kind: "reconnected" }
   | { readonly kind: "restarting"; readonly error: Error; readonly afterMs: number; readonly attempt: number }
   /** It does not come back by itself: the process must be replaced. */
   | { readonly kind: "failed"; readonly error: Error }

@@ -117,6 +117,15 @@ function listen(consumer: Consumer, listeners: ConsumerListeners): void {
     listeners.onJoined({ memberId: payload.memberId, partitions });
   });
   consumer.on(events.REBALANCING, () => listeners.onRebalancing());
+  let silent = false;
+  consumer.on(events.REQUEST_TIMEOUT, () => {
+    if (!silent) listeners.onSilent();
+    silent = true;
+  });
+  consumer.on(events.HEARTBEAT, () => {
+    if (silent) listeners.onHeard();
+    silent = false;
+  });
   consumer.on(events.CRASH, ({ payload }) => listeners.onCrashed(payload.error));
   consumer.on(events.END_BATCH_PROCESS, ({ payload }) => {
     const { topic, partition, batchSize, lastOffset } = payload;

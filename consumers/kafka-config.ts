@@ -27,7 +27,8 @@ export function kafkaSettings(connection: KafkaConnection): KafkaSettings {
     brokers: [...brokers],
     clientId,
     connectionTimeout: connectTimeoutMs ?? 10_000,
-    requestTimeout: requestTimeoutMs ?? 30_000,
+    // Below the session timeout, so that a broker that hangs is noticed before the group has forgotten us. Joining waits longer.
+    requestTimeout: requestTimeoutMs ?? 8_000,
     ...(ssl === undefined || ssl === false ? {} : { ssl: ssl === true ? true : defined(ssl) }),
     // Same shape for each mechanism; only the compiler wants to know which.
     ...(sasl === undefined ? {} : { sasl: { ...sasl } as Sasl<"plain"> }),

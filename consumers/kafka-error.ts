@@ -83,3 +83,8 @@ export function kafkaError(error: unknown, doing: string): UnstaleError {
   }
   return consumerError(row.code, `${doing}: ${row.hint} (${said}).`, { cause: error });
 }
+
+/** Of a connection that stands and says nothing. */
+export function kafkaSilent(): UnstaleError {
+  return consumerError("UNSTALE_KAFKA_UNREACHABLE", "A broker takes our requests and does not answer.");
+}

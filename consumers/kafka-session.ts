@@ -11,7 +11,7 @@ import { CommitLoop } from "./commit-loop.ts";
 import { createKafkaDeadLetters, type DeadLetters } from "./dead-letter.ts";
 import { within } from "./deadline.ts";
 import { startHeartbeats } from "./heartbeats.ts";
-import { kafkaError } from "./kafka-error.ts";
+import { kafkaError, kafkaSilent } from "./kafka-error.ts";
 import type {
   ConsumerTuning,
   KafkaAdminClient,
@@ -85,6 +85,8 @@ export class KafkaSession {
       tuning: options.consumerTuning,
       listeners: {
         onJoined: (membership) => this.#onJoined(membership),
+        onSilent: () => handlers.onNotice({ kind: "disconnected", error: kafkaSilent() }),
+        onHeard: () => handlers.onNotice({ kind: "reconnected" }),
         onRebalancing: () => handlers.onNotice({ kind: "rebalancing" }),
         onCrashed: (error) => this.#onCrashed(error),
         onFiltered: (partition, next) => this.#onFiltered(partition, next),

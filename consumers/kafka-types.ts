@@ -114,6 +114,9 @@ export interface ConsumerListeners {
   onFiltered(partition: Partition, next: bigint): void;
   /** Our position does not exist in the log (any more, or yet). */
   onOutOfRange(partition: Partition): void;
+  /** A request was not answered in time, and the group was not heard since; and that it was heard again. */
+  onSilent(): void;
+  onHeard(): void;
 }
 
 export interface ConsumerTuning {

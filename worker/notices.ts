@@ -52,6 +52,10 @@ export function createNotices({ lifecycle, metrics, log, onFailed }: NoticesOpti
       lifecycle.unmet("kafka", reasonOf(error));
       log.warn({ err: error }, "lost Kafka");
     },
+    reconnected: () => {
+      lifecycle.met("kafka", "answers again");
+      log.info({}, "Kafka answers again");
+    },
     restarting: ({ error, afterMs, attempt }) => {
       lifecycle.unmet("kafka", `restarting after: ${reasonOf(error)}`);
       log.warn({ err: error, afterMs, attempt }, "the consumer crashed and is built anew");

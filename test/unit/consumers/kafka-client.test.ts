@@ -13,7 +13,7 @@ test("settings with times that suit a network", () => {
     brokers: ["a:9092"],
     clientId: "test",
     connectionTimeout: 10_000,
-    requestTimeout: 30_000,
+    requestTimeout: 8_000,
     ssl: { ca: "PEM" },
   });
   expect(kafkaSettings({ ...connection, ssl: false })).not.toHaveProperty("ssl");

@@ -61,6 +61,14 @@ describe("what the source says", () => {
     expect(lifecycle.state).toBe("running");
   });
 
+  test("Kafka that answers again, without a rebalance, makes ready again", () => {
+    const { lifecycle, tell } = scene();
+    tell({ kind: "joined", partitions: [] });
+    tell({ kind: "disconnected", error: new Error("a broker does not answer") });
+    tell({ kind: "reconnected" });
+    expect(lifecycle.state).toBe("running");
+  });
+
   test("failed ends the worker", () => {
     const { lifecycle, onFailed, tell } = scene();
     const error = new Error("crashed too often");
