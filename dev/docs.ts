@@ -1,5 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { configurationPage } from "../config/index.ts";
+import { renewed } from "./chaos/report.ts";
+import { rows } from "./chaos/rows/index.ts";
 import { errorsPage } from "./errors-page.ts";
 import { telemetryPage } from "./telemetry-page.ts";
 
@@ -8,6 +10,8 @@ const pages = {
   "docs/configuration.md": configurationPage(),
   "docs/errors.md": errorsPage(),
   "docs/telemetry.md": telemetryPage(),
+  // The words of its table only: the figures are from "npm run chaos -- --write".
+  "docs/operations.md": renewed(readFileSync("docs/operations.md", "utf8"), rows, []),
 };
 
 mkdirSync("docs", { recursive: true });
