@@ -1,8 +1,9 @@
+import { randomOf } from "../random.ts";
 import { Coverage } from "./coverage.ts";
 import { Engine } from "./engine.ts";
 import type { Machine, MachineOptions } from "./machine.ts";
 import { type Failure, type Findings, type Limits, searchAll } from "./search.ts";
-import { randomOf, shorten, walk } from "./walk.ts";
+import { shorten, walk } from "./walk.ts";
 import type { World } from "./world.ts";
 
 export type MakeMachine = (options: MachineOptions) => Promise<Machine>;

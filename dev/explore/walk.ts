@@ -2,17 +2,6 @@ import type { Engine, Move, State } from "./engine.ts";
 import { quiet } from "./quiet.ts";
 import { caught, type Failure, replay } from "./search.ts";
 
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Mishaps are many: without a weight they would all come at the start. */
 const mishapWeight = 0.15;
 /** A walk that is longer runs in a circle. */

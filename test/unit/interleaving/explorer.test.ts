@@ -4,8 +4,9 @@ import { memoryMachine } from "../../../dev/explore/machine.ts";
 import { programMutants } from "../../../dev/explore/mutants/index.ts";
 import { replay, searchAll, searchShortest } from "../../../dev/explore/search.ts";
 import { unknownTo } from "../../../dev/explore/truth.ts";
-import { randomOf, shorten, walk } from "../../../dev/explore/walk.ts";
+import { shorten, walk } from "../../../dev/explore/walk.ts";
 import { smallWorlds } from "../../../dev/explore/worlds/index.ts";
+import { randomOf } from "../../../dev/random.ts";
 
 const engineOf = (world: (typeof smallWorlds)[number] | undefined): Engine => {
   if (!world) throw new Error("There is no such world.");
