@@ -15,8 +15,8 @@ export interface Bench {
 export interface Lab {
   /** The first in a full run; the second in a smoke run, where only the correctness counts. */
   pick<T>(full: T, smoke: T): T;
-  /** A Valkey of its own, stopped when the bench ends. */
-  valkey(): Promise<Server>;
+  /** A Valkey of its own, stopped when the bench ends; with these lines more in its valkey.conf. */
+  valkey(config?: readonly string[]): Promise<Server>;
   /** Of one Kafka for all benches of the run. */
   brokers(): Promise<readonly string[]>;
   /** The folder of the built programs, for benches that start processes. */

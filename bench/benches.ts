@@ -5,6 +5,7 @@ import { endToEnd } from "./end-to-end.ts";
 import { hotDocument } from "./hot-document.ts";
 import { invalidate } from "./invalidate.ts";
 import { latency } from "./latency.ts";
+import { leftovers } from "./leftovers.ts";
 import { memory } from "./memory.ts";
 import { read } from "./read.ts";
 import { wipe } from "./wipe.ts";
@@ -18,6 +19,7 @@ export const benches: readonly Bench[] = [
   commit,
   read,
   memory,
+  leftovers,
   wipe,
   backlog,
 ];

@@ -17,7 +17,7 @@ export const hotDocument: Bench = {
   goals: [
     "barrier ≤ 5 ms",
     "all deleted ≤ 5 s",
-    "another client's worst PING ≤ 10 ms",
+    "another client's PING ≤ 10 ms at p99.9 and at worst",
     "small documents behind it not delayed",
   ],
   run: async (lab) => {
@@ -74,7 +74,7 @@ function contestants({ server, store, entries }: Scene): Contestant[] {
       const { result, pings } = await whilePinging(server.port, () => strike(attack));
       const left = await countKeys(server.admin, "cache:v[0-9]*");
       check(left === 0, `${name} left ${left} entries`);
-      return { ...result, worstPing: pings.worstMs };
+      return { ...result, worstPing: pings.worstMs, p999Ping: pings.p999Ms };
     },
   }));
 }
@@ -119,8 +119,8 @@ async function idleTable(lab: Lab, server: Server): Promise<Table[]> {
   return [
     {
       title: "The same PING while nothing happens",
-      columns: ["", "p99", "worst"],
-      rows: [["idle server", `${amount(pings.p99Ms)} ms`, `${amount(pings.worstMs)} ms`]],
+      columns: ["", "p99", "p99.9", "worst"],
+      rows: [["idle server", `${amount(pings.p99Ms)} ms`, `${amount(pings.p999Ms)} ms`, `${amount(pings.worstMs)} ms`]],
     },
   ];
 }
@@ -130,6 +130,7 @@ function rowOf(cell: string, name: string, results: Results): string[] {
     cell,
     spread(results.of(name, "barrierMs"), " ms"),
     spread(results.of(name, "deletedMs"), " ms"),
+    spread(results.of(name, "p999Ping"), " ms"),
     spread(results.of(name, "worstPing"), " ms"),
     spread(results.of(name, "smallP50"), " ms"),
     spread(results.of(name, "smallWorst"), " ms"),
@@ -143,7 +144,8 @@ function tableOf(rows: readonly (readonly string[])[]): Table {
       "",
       "unservable after",
       "all deleted after",
-      "worst PING of another client",
+      "PING of another client, p99.9",
+      "worst",
       "small documents behind it, p50",
       "worst",
     ],

@@ -49,9 +49,11 @@ export function openLab({ size, dist, progress, brokers: given }: LabOptions): O
     const cleanups: (() => Promise<void> | void)[] = [];
     const lab: Lab = {
       pick: (full, smoke) => (size === "full" ? full : smoke),
-      valkey: async () => {
+      valkey: async (config = []) => {
         const server = openServer(
-          await processesFirst((env) => startValkey({ progress, env, fresh: true, config: serverConfig })),
+          await processesFirst((env) =>
+            startValkey({ progress, env, fresh: true, config: [...serverConfig, ...config] }),
+          ),
         );
         services.add(server.chosen);
         cleanups.push(() => server.close());

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 export interface Pings {
   readonly worstMs: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
   readonly count: number;
 }
 
@@ -43,5 +44,5 @@ export async function whilePinging<T>(port: number, work: () => Promise<T>): Pro
 function summary(times: readonly number[]): Pings {
   const sorted = [...times].sort((one, other) => one - other);
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-  return { worstMs: at(1), p99Ms: at(0.99), count: sorted.length };
+  return { worstMs: at(1), p99Ms: at(0.99), p999Ms: at(0.999), count: sorted.length };
 }
