@@ -4,8 +4,11 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-const project = ["compose", "--project-name", "unstale-ci", "-f", "docker-compose.yml", "-f", ".ci/compose.yml"];
-const docker = (...args) => execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const files = ["-f", "docker-compose.yml", "-f", ".ci/compose.yml"];
+const project = ["compose", "--project-name", "unstale-ci", "--profile", "traces", ...files];
+// As docker-compose.yml says.
+const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: "http://jaeger:4318" };
+const docker = (...args) => execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], env });
 const compose = (...args) => docker(...project, ...args);
 const logs = (service) => compose("logs", "--no-color", "--no-log-prefix", service);
 const report = process.argv[2];
@@ -39,9 +42,12 @@ const left = () =>
       .map((id) => `${kind} ${id}`),
   );
 
+// As people start it: with Jaeger itself. Its image is not pulled here.
+docker("compose", "-f", "docker-compose.yml", "--profile", "traces", "config", "--quiet");
+
 const began = Date.now();
 try {
-  compose("up", "--detach", "--wait", "valkey", "kafka", "worker", "answers", "publisher", "collector");
+  compose("up", "--detach", "--wait", "valkey", "kafka", "worker", "answers", "publisher", "jaeger");
   fact("docker compose up until all are healthy", `${((Date.now() - began) / 1_000).toFixed(0)} s`);
 
   await until("the first answer", () => /€49\.00/.test(logs("answers")));
@@ -61,9 +67,9 @@ try {
   );
   const trace = /traceparent:00-([0-9a-f]{32})-/.exec(records)?.[1];
   if (trace === undefined) throw new Error(`Expected a traceparent in: ${records}`);
-  await until(`trace ${trace} at the collector`, () => logs("collector").includes(trace));
+  await until(`trace ${trace} in Jaeger's place`, () => logs("jaeger").includes(trace));
   await until(`trace ${trace} in the worker's log`, () => logs("worker").includes(trace));
-  fact("compose: the edit's trace", "continued by the worker, in its log too");
+  fact("compose, profile traces: the edit's trace", "continued by the worker, sent to Jaeger's address, and in its log");
 
   compose("exec", "-T", "worker", "node", "dist/worker/main.js", "doctor");
   compose("up", "--detach", "--wait", "--no-recreate", "--no-deps", "--scale", "worker=3", "worker");
