@@ -1,7 +1,7 @@
 // Jest runs the TypeScript sources as native ES modules; NODE_OPTIONS is set by the npm script `jest`.
 const shared = {
   rootDir: import.meta.dirname ?? new URL(".", import.meta.url).pathname,
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/test/support/leak-environment.ts",
   testEnvironmentOptions: { customExportConditions: ["@unstale/source", "node", "node-addons"] },
   extensionsToTreatAsEsm: [".ts"],
   transform: {
