@@ -63,6 +63,10 @@ const tail = `
     http:
       host: 0.0.0.0
 
+\`config/unstale.example.yaml\` is a file to begin with, and \`config/unstale.schema.json\` beside it what editors complete and check it
+with: with the first line \`# yaml-language-server: $schema=./unstale.schema.json\` in Visual Studio Code (YAML extension), Neovim, IntelliJ and
+others. \`unstale config --schema\` writes the schema of the installed version.
+
 A topic is a name, or a mapping: \`format\` says how its records are written (\`json\`), \`id\` builds the document id from fields of
 the event, \`wide: true\` lets its events invalidate a namespace or everything. \`feeds\` names the namespaces that hold every entry which
 the topic's events can make stale; when events of it were lost in the log (retention, a topic made anew, offsets of the group gone), these are

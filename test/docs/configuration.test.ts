@@ -22,7 +22,7 @@ test("every setting has its own variable and path, named alike", () => {
   }
 });
 
-test("the example file loads", () => {
+test("the example on the page loads", () => {
   const example = /## unstale.yaml\n\n((?: {4}.*\n|\n)+)/.exec(page)?.[1] ?? "";
   const text = example.replaceAll(/^ {4}/gm, "");
   expect(parse(text)).toHaveProperty("kafka.topics");

@@ -1,5 +1,5 @@
 // The worker as users get it: both tarballs in an empty project, and the command line that they bring.
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,11 +37,16 @@ test("installs a command that says its version and its settings", async () => {
 });
 
 test("prints a JSON Schema that knows each setting, its default and its words", async () => {
-  const { properties } = JSON.parse(await unstale("config", "--schema"));
+  const schema = await unstale("config", "--schema");
+  const { properties } = JSON.parse(schema);
   expect(properties.kafka.properties.groupId).toMatchObject({ type: "string", default: "unstale" });
   expect(properties.log.properties.level.enum).toContain("warn");
   expect(properties.valkey.properties.passwordFile.type).toBe("string");
   expect(properties.kafka.properties.topics.anyOf[1].items.anyOf[1].properties).toHaveProperty("wide");
+  // The same lies beside the example file in the package.
+  const shipped = join(project, "node_modules/unstale/config");
+  expect(await readFile(join(shipped, "unstale.schema.json"), "utf8")).toBe(schema);
+  expect(await unstale("config", "--config", join(shipped, "unstale.example.yaml")).catch(String)).toContain("ENOENT");
 });
 
 test("completes commands, options and settings in bash", async () => {
