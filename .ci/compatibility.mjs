@@ -1,6 +1,7 @@
 // Writes the tables of docs/compatibility.md from what .ci/docker and .ci/versions found (dist/ci/*.tsv), and from the lock
 // file the licences of what ships. A table whose lane did not run here stays as it is.
 import { readFileSync, writeFileSync } from "node:fs";
+import { licenceRows } from "./licences.mjs";
 
 const root = new URL("../", import.meta.url);
 const page = new URL("docs/compatibility.md", root);
@@ -20,24 +21,11 @@ const measured = (lane) => {
   return rows.length === 0 ? undefined : table("| what | result |", rows);
 };
 
-function licences() {
-  const byLicence = new Map();
-  for (const [path, { dev, link, version }] of Object.entries(JSON.parse(read("package-lock.json")).packages)) {
-    if (dev || link || !path.startsWith("node_modules/")) continue;
-    const { name, license } = JSON.parse(read(`${path}/package.json`));
-    byLicence.set(license, [...(byLicence.get(license) ?? []), `${name} ${version}`]);
-  }
-  const rows = [...byLicence]
-    .sort()
-    .map(([licence, names]) => `| ${licence} | ${[...new Set(names)].sort().join(", ")} |`);
-  return table("| licence | packages |", rows);
-}
-
 let text = readFileSync(page, "utf8");
 for (const [name, made] of Object.entries({
   versions: measured("versions"),
   docker: measured("docker"),
-  licences: licences(),
+  licences: table("| licence | packages |", licenceRows()),
 })) {
   if (made === undefined) continue;
   const marks = new RegExp(`(<!-- ${name} -->\\n)[^]*?(<!-- end -->)`);

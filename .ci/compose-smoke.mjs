@@ -6,9 +6,12 @@ import { setTimeout as delay } from "node:timers/promises";
 
 const files = ["-f", "docker-compose.yml", "-f", ".ci/compose.yml"];
 const project = ["compose", "--project-name", "unstale-ci", "--profile", "traces", ...files];
-// As docker-compose.yml says.
-const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: "http://jaeger:4318" };
-const docker = (...args) => execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], env });
+// The address is the one that docker-compose.yml tells people to give.
+const docker = (...args) =>
+  execFileSync("env", ["OTEL_EXPORTER_OTLP_ENDPOINT=http://jaeger:4318", "docker", ...args], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 const compose = (...args) => docker(...project, ...args);
 const logs = (service) => compose("logs", "--no-color", "--no-log-prefix", service);
 const report = process.argv[2];
@@ -69,7 +72,10 @@ try {
   if (trace === undefined) throw new Error(`Expected a traceparent in: ${records}`);
   await until(`trace ${trace} in Jaeger's place`, () => logs("jaeger").includes(trace));
   await until(`trace ${trace} in the worker's log`, () => logs("worker").includes(trace));
-  fact("compose, profile traces: the edit's trace", "continued by the worker, sent to Jaeger's address, and in its log");
+  fact(
+    "compose, profile traces: the edit's trace",
+    "continued by the worker, sent to Jaeger's address, and in its log",
+  );
 
   compose("exec", "-T", "worker", "node", "dist/worker/main.js", "doctor");
   compose("up", "--detach", "--wait", "--no-recreate", "--no-deps", "--scale", "worker=3", "worker");
