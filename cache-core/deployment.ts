@@ -44,8 +44,9 @@ export function deploymentDifferences(ours: DeploymentRecord, theirs: Deployment
  */
 export class DeploymentCheck {
   readonly #store: CacheStore;
-  readonly #ours: DeploymentRecord;
+  #ours: DeploymentRecord;
   #known: DeploymentRecord | undefined;
+  #before: string | undefined;
   #asking: Promise<void> | undefined;
 
   constructor(options: { readonly store: CacheStore; readonly ours: DeploymentRecord }) {
@@ -53,9 +54,9 @@ export class DeploymentCheck {
     this.#ours = options.ours;
   }
 
-  /** The deployment's id, once it is known. */
+  /** The deployment's id, once it is known; while it is asked for again, the one that was. */
   get id(): string | undefined {
-    return this.#known?.id;
+    return this.#known?.id ?? this.#before;
   }
 
   get agreed(): boolean {
@@ -74,8 +75,13 @@ export class DeploymentCheck {
     await this.#asking;
   }
 
-  /** The store lost its state: the record may be gone with it, so it is asked for again. */
+  /**
+   * The store lost its state: the record may be gone with it, so it is asked for again. Should it have to be written anew, it
+   * gets the id that it had: the deployment is the same.
+   */
   forget(): void {
+    this.#before = this.#known?.id ?? this.#before;
+    if (this.#before !== undefined) this.#ours = { ...this.#ours, id: this.#before };
     this.#known = undefined;
   }
 

@@ -72,8 +72,8 @@ export interface AssignedPartition extends Partition {
    * says was applied, events are missing.
    */
   readonly committed?: bigint;
-  /** What was committed beside it, see `commitMetadata`. */
-  readonly metadata?: string;
+  /** Who committed it, see `KafkaSourceOptions.owner`; absent where that is not known. */
+  readonly owner?: string;
   /** First offset that is still there. */
   readonly low: bigint;
   /** Offset that the next record will get. */
@@ -86,10 +86,12 @@ export interface Gap {
   readonly from: bigint;
   readonly to: bigint;
   /**
-   * `retention`: the log's start overtook us. `recreated`: the log ends before our position, so it is another log, or cut.
-   * `skipped`: offsets are missing in the middle of a log that is never compacted.
+   * `retention`: the log's start overtook us. `recreated`: it is another log under the same name, as its id or its end
+   * before our position says, or it was cut.
+   * `reset`: a tool has set the group's offset, which does not say in which log it counts. `skipped`: offsets are missing in
+   * the middle of a log that is never compacted.
    */
-  readonly cause: "retention" | "recreated" | "skipped";
+  readonly cause: "retention" | "recreated" | "reset" | "skipped";
 }
 
 /** Where to begin. `offset` must lie between `low` and `end`. */

@@ -12,6 +12,10 @@ export const consumerErrors = {
   },
   UNSTALE_KAFKA_REQUEST_FAILED: { retryable: true, summary: "A request to Kafka failed." },
   UNSTALE_KAFKA_TOO_LARGE: { retryable: false, summary: "Kafka refused a record because of its size." },
+  UNSTALE_KAFKA_GROUP_SHARED: {
+    retryable: false,
+    summary: "The consumer group is in use by another deployment, or by another program.",
+  },
   UNSTALE_KAFKA_GAVE_UP: { retryable: false, summary: "The consumer crashed too often in a row; replace the process." },
   UNSTALE_SOURCE_STOPPED: { retryable: false, summary: "The source was stopped before it could do this." },
   UNSTALE_SOURCE_STARTED: { retryable: false, summary: "A source can be started only once." },

@@ -1,6 +1,6 @@
-import type { PartitionOffset } from "./change-source.ts";
+import { ownerIn } from "./group-members.ts";
 import { kafkaError } from "./kafka-error.ts";
-import type { CommittedOffset, KafkaAdminClient, LogBounds } from "./kafka-types.ts";
+import type { CommittedOffset, KafkaAdminClient, LogBounds, MarkedOffset } from "./kafka-types.ts";
 
 /** What is used of kafkajs' admin, in its words. */
 export interface AdminLike {
@@ -28,8 +28,14 @@ export interface AdminLike {
       configEntries: readonly { configName: string; configValue: string }[];
     }[];
   }>;
-  describeGroups(groupIds: string[]): Promise<{ groups: readonly { state: string; members: readonly unknown[] }[] }>;
+  describeGroups(groupIds: string[]): Promise<{ groups: readonly { state: string; members: readonly MemberLike[] }[] }>;
   describeCluster(): Promise<{ brokers: readonly unknown[]; clusterId: string }>;
+}
+
+interface MemberLike {
+  readonly clientId: string;
+  readonly clientHost: string;
+  readonly memberMetadata: Buffer;
 }
 
 const topicResource = 2;
@@ -65,7 +71,10 @@ export function kafkaAdmin(admin: AdminLike): KafkaAdminClient {
     describeGroup: (groupId) =>
       told(`Describing group ${groupId}`, async () => {
         const group = (await admin.describeGroups([groupId])).groups[0];
-        return { state: group?.state ?? "Dead", members: group?.members.length ?? 0 };
+        const members = (group?.members ?? []).map(({ clientId, clientHost, memberMetadata }) => {
+          return { clientId, host: clientHost, owner: ownerIn(memberMetadata) };
+        });
+        return { state: group?.state ?? "Dead", members };
       }),
     describeCluster: () =>
       told("Describing the cluster", async () => {
@@ -111,8 +120,7 @@ async function uncompacted(admin: AdminLike, topics: readonly string[]): Promise
 
 /** As kafkajs takes offsets to commit. */
 export function commitsOf(
-  offsets: readonly PartitionOffset[],
-  metadata: string,
+  offsets: readonly MarkedOffset[],
 ): { topic: string; partition: number; offset: string; metadata: string }[] {
-  return offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset), metadata }));
+  return offsets.map(({ offset, ...rest }) => ({ ...rest, offset: String(offset) }));
 }

@@ -1,6 +1,5 @@
 import type { SourceRecord } from "./change-event.ts";
-import type { PartitionOffset } from "./change-source.ts";
-import type { KafkaBatch } from "./kafka-types.ts";
+import type { KafkaBatch, MarkedOffset } from "./kafka-types.ts";
 
 type HeaderValue = Buffer | string | null | undefined;
 
@@ -51,7 +50,7 @@ export function kafkaBatch(payload: PayloadLike): KafkaBatch {
     resolve: (next) => payload.resolveOffset(String(next - 1n)),
     heartbeat: () => payload.heartbeat(),
     stale: () => !payload.isRunning() || payload.isStale(),
-    commit: (offsets, metadata) => payload.commitOffsetsIfNecessary({ topics: byTopic(offsets, metadata) }),
+    commit: (offsets) => payload.commitOffsetsIfNecessary({ topics: byTopic(offsets) }),
   };
 }
 
@@ -79,9 +78,9 @@ function headersOf(headers: NonNullable<MessageLike["headers"]>): Record<string,
 
 type TopicOffsets = { topic: string; partitions: { partition: number; offset: string; metadata: string }[] };
 
-function byTopic(offsets: readonly PartitionOffset[], metadata: string): TopicOffsets[] {
+function byTopic(offsets: readonly MarkedOffset[]): TopicOffsets[] {
   const topics = new Map<string, TopicOffsets>();
-  for (const { topic, partition, offset } of offsets) {
+  for (const { topic, partition, offset, metadata } of offsets) {
     const entry = topics.get(topic) ?? { topic, partitions: [] };
     entry.partitions.push({ partition, offset: String(offset), metadata });
     topics.set(topic, entry);

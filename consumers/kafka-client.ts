@@ -3,9 +3,17 @@ import { createRequire } from "node:module";
 import net from "node:net";
 import tls from "node:tls";
 // CommonJS, of whose exports Node's ESM sees but six by name: everything is taken from the default.
-import kafkajs, { type Consumer, type ISocketFactory, type Kafka, type LogEntry, type RecordMetadata } from "kafkajs";
+import kafkajs, {
+  type Assigner,
+  type Consumer,
+  type ISocketFactory,
+  type Kafka,
+  type LogEntry,
+  type RecordMetadata,
+} from "kafkajs";
 import type { Partition } from "./change-source.ts";
 import { type CodecName, findCodec } from "./compression-codecs.ts";
+import { signedAs } from "./group-members.ts";
 import { kafkaAdmin } from "./kafka-admin.ts";
 import { clientRetry, kafkaSettings } from "./kafka-config.ts";
 import { type ClusterLike, kafkaConsumer } from "./kafka-consumer.ts";
@@ -24,7 +32,8 @@ import type {
 import type { Log } from "./log.ts";
 import { patchRequestQueue } from "./request-queue-patch.ts";
 
-const { CompressionCodecs, CompressionTypes, Kafka: KafkaJs, logLevel, PartitionAssigners, Partitioners } = kafkajs;
+const { AssignerProtocol, CompressionCodecs, CompressionTypes, Kafka: KafkaJs } = kafkajs;
+const { logLevel, PartitionAssigners, Partitioners } = kafkajs;
 
 export interface KafkaClientOptions {
   readonly connection: KafkaConnection;
@@ -81,8 +90,9 @@ function createConsumer(kafka: Kafka, options: ConsumerOptions): KafkaConsumer {
     retry: { ...clientRetry, restartOnFailure: async () => false },
     partitionAssigners: [
       (config) => {
-        cluster = config.cluster;
-        return PartitionAssigners.roundRobin(config);
+        // Its declarations leave out what we need of it.
+        cluster = config.cluster as unknown as ClusterLike;
+        return signed(PartitionAssigners.roundRobin(config), options.owner);
       },
     ],
   });
@@ -106,6 +116,15 @@ function createLogEnds(kafka: Kafka): KafkaLogEnds {
   });
   if (cluster === undefined) throw new Error("kafkajs did not show its cluster.");
   return kafkaLogEnds({ cluster, connect: () => consumer.connect(), disconnect: () => consumer.disconnect() });
+}
+
+/** Members say for whom they work, see `group-members.ts`. */
+function signed(assigner: Assigner, owner: string | undefined): Assigner {
+  if (owner === undefined) return assigner;
+  const { name, version } = assigner;
+  const userData = signedAs(owner);
+  const metadata = (topics: string[]): Buffer => AssignerProtocol.MemberMetadata.encode({ version, topics, userData });
+  return { ...assigner, protocol: ({ topics }) => ({ name, metadata: metadata(topics) }) };
 }
 
 function listen(consumer: Consumer, listeners: ConsumerListeners): void {

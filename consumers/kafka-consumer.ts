@@ -2,6 +2,7 @@ import type { Partition, PartitionOffset } from "./change-source.ts";
 import { commitsOf } from "./kafka-admin.ts";
 import { kafkaBatch, type PayloadLike } from "./kafka-batch.ts";
 import type { KafkaConsumer } from "./kafka-types.ts";
+import { type TopicIdCluster, topicIds } from "./topic-ids.ts";
 
 type TopicPartitions = { topic: string; partitions: number[] };
 
@@ -22,8 +23,8 @@ export interface ConsumerLike {
   commitOffsets(offsets: { topic: string; partition: number; offset: string; metadata: string }[]): Promise<void>;
 }
 
-/** The part of kafkajs' cluster that a probe needs; it reaches us through the partition assigner. */
-export interface ClusterLike {
+/** The part of kafkajs' cluster that questions of our own need; it reaches us through the partition assigner. */
+export interface ClusterLike extends TopicIdCluster {
   findLeaderForPartitions(topic: string, partitions: number[]): Readonly<Record<string, unknown>>;
   findBroker(node: { nodeId: string }): Promise<{ fetch(request: object): Promise<unknown> }>;
 }
@@ -52,7 +53,11 @@ export function kafkaConsumer(options: KafkaConsumerOptions): KafkaConsumer {
     resume: (partitions) => whileRunning(() => consumer.resume(byTopic(partitions))),
     seek: ({ topic, partition, offset }) =>
       whileRunning(() => consumer.seek({ topic, partition, offset: String(offset) })),
-    commit: (offsets, metadata) => consumer.commitOffsets(commitsOf(offsets, metadata)),
+    commit: (offsets) => consumer.commitOffsets(commitsOf(offsets)),
+    topicIds: async (topics) => {
+      const found = cluster();
+      return found === undefined ? undefined : await topicIds(found, topics);
+    },
     isEmptyAt: (target) => isEmptyAt(cluster(), target),
     disconnect: () => consumer.disconnect(),
   };

@@ -18,15 +18,20 @@ import type {
   KafkaBatch,
   KafkaClient,
   KafkaConsumer,
+  MarkedOffset,
   Membership,
+  TopicIds,
 } from "./kafka-types.ts";
 import { createLazySender } from "./lazy-sender.ts";
 import type { Log } from "./log.ts";
+import { LogIdentities } from "./log-identities.ts";
+import { createDeadLetterTopics, waitingFor } from "./missing-topics.ts";
 import { OwnedPartitions } from "./owned-partitions.ts";
 import { PartitionRun } from "./partition-run.ts";
 import { watchPositions } from "./position-watch.ts";
-import { deadLetterTopic, type Subscriptions } from "./subscriptions.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 import type { SessionEnd } from "./supervision.ts";
+import { watchTopicIds } from "./topic-watch.ts";
 import type { Tuning } from "./tuning.ts";
 
 export interface KafkaSessionOptions {
@@ -39,8 +44,9 @@ export interface KafkaSessionOptions {
   readonly tuning: Tuning;
   readonly consumerTuning: ConsumerTuning;
   readonly createDeadLetterTopics: boolean;
-  readonly commitMetadata: string;
+  readonly owner: string | undefined;
   readonly stallPollMs: number;
+  readonly identityPollMs: number;
   readonly topicPollMs: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -61,6 +67,7 @@ export class KafkaSession {
   readonly #sender: ReturnType<typeof createLazySender>;
   readonly #deadLetters: DeadLetters;
   readonly #owned: OwnedPartitions;
+  readonly #identities: LogIdentities;
   readonly #commits: CommitLoop;
   readonly #closing = new AbortController();
   #finish: (end: SessionEnd) => void = () => {};
@@ -79,9 +86,11 @@ export class KafkaSession {
     this.#admin = this.#sideClient.admin();
     this.#sender = createLazySender(() => this.#sideClient.producer());
     this.#deadLetters = createKafkaDeadLetters({ sender: this.#sender, log });
+    this.#identities = new LogIdentities(options.owner);
     this.#owned = new OwnedPartitions((partition) => this.#createRun(partition));
     this.#consumer = this.#consumerClient.consumer({
       groupId: options.groupId,
+      owner: options.owner,
       tuning: options.consumerTuning,
       listeners: {
         onJoined: (membership) => this.#onJoined(membership),
@@ -95,7 +104,7 @@ export class KafkaSession {
     });
     this.#commits = new CommitLoop({
       runs: () => this.#owned.runs,
-      commit: (offsets) => this.#consumer.commit(offsets, options.commitMetadata),
+      commit: (offsets) => this.#consumer.commit(this.#marked(offsets)),
       onCommitted: (offsets) => handlers.onNotice({ kind: "committed", offsets }),
       intervalMs: tuning.commitIntervalMs,
       retry: tuning.retry,
@@ -120,7 +129,8 @@ export class KafkaSession {
         this.#finish({ kind: "waiting", reason: waitingFor(topics) });
         return;
       }
-      await this.#createDeadLetterTopics(present, existing);
+      const { createDeadLetterTopics: creates, log } = this.#options;
+      if (creates) await createDeadLetterTopics(present, existing, { admin: this.#admin, log });
       if (this.#closing.signal.aborted) return;
       this.#running = this.#run(present);
       await this.#running;
@@ -190,17 +200,22 @@ export class KafkaSession {
     await this.#consumer.connect();
     if (this.#closing.signal.aborted) return;
     await this.#consumer.run(topics, (batch) => this.#onBatch(batch, uncompacted.has(batch.topic)));
-    const { handlers, clock, log, stallPollMs } = this.#options;
-    void watchPositions({
-      runs: () => this.#owned.runs,
-      admin: this.#admin,
-      isEmptyAt: (target) => this.#consumer.isEmptyAt(target),
-      handlers,
-      pollMs: stallPollMs,
-      clock,
-      log,
-      signal: this.#closing.signal,
-    });
+    const { handlers, clock, log, stallPollMs, identityPollMs } = this.#options;
+    const { signal } = this.#closing;
+    const shared = { runs: () => this.#owned.runs, admin: this.#admin, clock, log, signal };
+    const isEmptyAt = (target: PartitionOffset): Promise<boolean> => this.#consumer.isEmptyAt(target);
+    void watchPositions({ ...shared, isEmptyAt, handlers, pollMs: stallPollMs });
+    void watchTopicIds({ ...shared, ...this.#topics, pollMs: identityPollMs });
+  }
+
+  /** How topics are told apart. */
+  get #topics(): { readonly identities: LogIdentities; readonly topicIds: TopicIds } {
+    const topicIds: TopicIds = (topics) => this.#consumer.topicIds(topics);
+    return { identities: this.#identities, topicIds };
+  }
+
+  #marked(offsets: readonly PartitionOffset[]): MarkedOffset[] {
+    return offsets.map((one) => ({ ...one, metadata: this.#identities.metadataOf(this.#owned.get(one)) }));
   }
 
   #createRun(partition: Partition): PartitionRun {
@@ -231,7 +246,7 @@ export class KafkaSession {
       this.#consumer.pause(membership.partitions);
       return;
     }
-    const { handlers, groupId } = this.#options;
+    const { handlers, groupId, log } = this.#options;
     const { lost, kept, fresh } = this.#owned.join(membership);
     this.#joined = true;
     this.#lose(lost);
@@ -240,7 +255,8 @@ export class KafkaSession {
     this.#consumer.pause(membership.partitions.filter((one) => this.#owned.get(one)?.state !== "running"));
     for (const run of kept) this.#consumer.seek({ ...run.partition, offset: run.position });
     handlers.onNotice({ kind: "joined", partitions: this.owned });
-    void assignPartitions({ runs: fresh, admin: this.#admin, groupId, handlers });
+    const onShared = (error: Error): void => this.#finish({ kind: "refused", error });
+    void assignPartitions({ runs: fresh, admin: this.#admin, ...this.#topics, groupId, handlers, log, onShared });
     this.#commits.touch();
   }
 
@@ -264,7 +280,7 @@ export class KafkaSession {
       void run.gap({ partition, from: position, to: batch.first ?? position, cause: "skipped" });
       return;
     }
-    const { clock, consumerTuning, commitMetadata, log } = this.#options;
+    const { clock, consumerTuning, log } = this.#options;
     const everyMs = consumerTuning.heartbeatIntervalMs / 2;
     const heartbeats = startHeartbeats({ beat: () => batch.heartbeat(), everyMs, clock });
     const ours = (): boolean => generation === this.#owned.generation && !this.#closing.signal.aborted;
@@ -274,7 +290,7 @@ export class KafkaSession {
     if (heartbeats.lost === undefined) return;
     // The broker takes commits of the old generation until all members have joined the new one.
     await this.#commits
-      .flush((offsets) => batch.commit(offsets, commitMetadata))
+      .flush((offsets) => batch.commit(this.#marked(offsets)))
       .catch((error) => log.debug({ err: error }, "offsets were not committed before the rebalance"));
     throw heartbeats.lost;
   }
@@ -319,19 +335,6 @@ export class KafkaSession {
       return;
     }
   }
-
-  async #createDeadLetterTopics(topics: readonly string[], existing: ReadonlyMap<string, number>): Promise<void> {
-    const missing = topics.map(deadLetterTopic).filter((topic) => !existing.has(topic));
-    if (!this.#options.createDeadLetterTopics || missing.length === 0) return;
-    try {
-      await this.#admin.createTopics(missing.map((topic) => ({ topic, partitions: 1 })));
-    } catch (error) {
-      this.#options.log.warn(
-        { err: error, topics: missing },
-        "dead-letter topics are missing and could not be created",
-      );
-    }
-  }
 }
 
 /** A batch that was asked for at our very position and begins behind it. */
@@ -342,8 +345,4 @@ function skips(batch: KafkaBatch, run: PartitionRun): boolean {
 
 function nothing(): never {
   throw new RangeError("a batch without records");
-}
-
-function waitingFor(topics: readonly string[]): string {
-  return topics.length === 1 ? `topic ${topics[0]} does not exist` : `none of the topics ${topics.join(", ")} exists`;
 }

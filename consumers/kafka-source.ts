@@ -47,13 +47,18 @@ export interface KafkaSourceOptions {
   readonly subscriptions: Subscriptions;
   /** Create `<topic>.dlq` where it is missing. Default true; where it is forbidden, a warning. */
   readonly createDeadLetterTopics?: boolean | undefined;
-  /** Text that each commit carries, and that comes back with `AssignedPartition.metadata`. */
-  readonly commitMetadata?: string | undefined;
+  /**
+   * For whom this source works: a word without spaces. Commits carry it, it comes back with `AssignedPartition.owner`, and a
+   * group whose members work for somebody else is refused. Absent: nobody is told, and nobody asked.
+   */
+  readonly owner?: string | undefined;
   readonly tuning?: Partial<Tuning> | undefined;
   readonly consumerTuning?: Partial<ConsumerTuning> | undefined;
   readonly supervision?: Partial<SupervisionPolicy> | undefined;
   /** How often positions are compared with the ends of the logs. Default 5 s; three times without a move is a stall. */
   readonly stallPollMs?: number | undefined;
+  /** How often it is looked whether a topic is still the same one. Default 1 s. */
+  readonly identityPollMs?: number | undefined;
   readonly log?: Log | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
@@ -179,7 +184,7 @@ class KafkaSource implements ChangeSource {
 
   #tell(end: SessionEnd, decision: Decision, handlers: ChangeHandlers): void {
     const log = this.#options.log ?? silentLog;
-    if (end.kind !== "crashed") return;
+    if (end.kind !== "crashed" && end.kind !== "refused") return;
     const { error } = end;
     if (decision.kind === "give-up") {
       log.error({ err: decision.error }, "consuming failed for good");
@@ -199,8 +204,8 @@ class KafkaSource implements ChangeSource {
   }
 
   #sessionOptions(handlers: ChangeHandlers): ConstructorParameters<typeof KafkaSession>[0] {
-    const { connection, groupId, subscriptions, createDeadLetterTopics, commitMetadata } = this.#options;
-    const { tuning, consumerTuning, supervision, stallPollMs } = this.#options;
+    const { connection, groupId, subscriptions, createDeadLetterTopics, owner } = this.#options;
+    const { tuning, consumerTuning, supervision, stallPollMs, identityPollMs } = this.#options;
     const log = this.#options.log ?? silentLog;
     const createClient = this.#options.createClient ?? createKafkaClient;
     return {
@@ -212,8 +217,9 @@ class KafkaSource implements ChangeSource {
       tuning: { ...defaultTuning, ...tuning },
       consumerTuning: { ...defaultConsumerTuning, ...consumerTuning },
       createDeadLetterTopics: createDeadLetterTopics ?? true,
-      commitMetadata: commitMetadata ?? "",
+      owner,
       stallPollMs: stallPollMs ?? 5_000,
+      identityPollMs: identityPollMs ?? 1_000,
       topicPollMs: supervision?.topicPollMs ?? defaultSupervision.topicPollMs,
       clock: this.#clock,
       random: this.#options.random ?? Math.random,

@@ -1,5 +1,6 @@
 /** What this room sees of a Kafka client: kafkajs stays behind these. Offsets are bigint, values are bytes. */
 import type { Partition, PartitionOffset } from "./change-source.ts";
+import type { GroupMember } from "./group-members.ts";
 import type { RecordBatch } from "./slices.ts";
 
 export interface KafkaConnection {
@@ -47,6 +48,14 @@ export interface KafkaProducer extends RecordSender {
   disconnect(): Promise<void>;
 }
 
+/** An offset to commit, and what to keep beside it. */
+export interface MarkedOffset extends PartitionOffset {
+  readonly metadata: string;
+}
+
+/** Ids of topics that exist, by name; nothing where the broker knows no ids. */
+export type TopicIds = (topics: readonly string[]) => Promise<ReadonlyMap<string, string> | undefined>;
+
 /** Of one topic; numbered like its partitions. */
 export interface LogBounds {
   readonly partition: number;
@@ -73,7 +82,8 @@ export interface KafkaAdminClient {
   committed(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]>;
   /** Topics of which it is known that no record is ever compacted away. */
   uncompacted(topics: readonly string[]): Promise<ReadonlySet<string>>;
-  describeGroup(groupId: string): Promise<{ readonly state: string; readonly members: number }>;
+  /** `state` as Kafka calls it; only of a `Stable` group is it known for whom its members work. */
+  describeGroup(groupId: string): Promise<{ readonly state: string; readonly members: readonly GroupMember[] }>;
   describeCluster(): Promise<{ readonly brokers: number; readonly clusterId: string }>;
 }
 
@@ -96,7 +106,7 @@ export interface KafkaBatch extends Partition, RecordBatch {
   /** A seek is pending, or the consumer stops. */
   stale(): boolean;
   /** Commits also while the consumer is stopping. */
-  commit(offsets: readonly PartitionOffset[], metadata: string): Promise<void>;
+  commit(offsets: readonly MarkedOffset[]): Promise<void>;
 }
 
 export interface Membership {
@@ -132,6 +142,8 @@ export interface ConsumerTuning {
 
 export interface ConsumerOptions {
   readonly groupId: string;
+  /** For whom this member works, as it tells the group. */
+  readonly owner?: string | undefined;
   readonly tuning: ConsumerTuning;
   readonly listeners: ConsumerListeners;
 }
@@ -144,7 +156,9 @@ export interface KafkaConsumer {
   resume(partitions: readonly Partition[]): void;
   seek(target: PartitionOffset): void;
   /** Does nothing, silently, once `disconnect` began. */
-  commit(offsets: readonly PartitionOffset[], metadata: string): Promise<void>;
+  commit(offsets: readonly MarkedOffset[]): Promise<void>;
+  /** Of topics that exist. Rejects as the client does. */
+  topicIds: TopicIds;
   /**
    * Whether the broker has nothing at all to read at an offset below the log's end (a batch that compaction emptied).
    * False whenever that is not certain.

@@ -83,13 +83,14 @@ export class PartitionRun {
     this.#committed = offset;
   }
 
-  /** Ends the assignment. */
-  begin(offset: bigint): void {
+  /** Ends the assignment. Where the group does not know that we begin there, it is told. */
+  begin(offset: bigint, { isCommitted = true }: { readonly isCommitted?: boolean } = {}): void {
     if (this.#state !== "assigning") return;
     this.#tracker.reset(offset);
-    this.#committed = offset;
+    this.#committed = isCommitted ? offset : undefined;
     this.#commitOpen = true;
     this.#run();
+    if (!isCommitted) this.#options.onSettled();
   }
 
   /** Delivers what it can of a batch; resolves when that is used up or the partition has to wait. Never rejects. */

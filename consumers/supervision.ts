@@ -10,6 +10,8 @@ export type SessionEnd =
   | { readonly kind: "recycled" }
   /** None of its topics exists. */
   | { readonly kind: "waiting"; readonly reason: string }
+  /** The group is somebody else's. */
+  | { readonly kind: "refused"; readonly error: Error }
   | { readonly kind: "crashed"; readonly error: Error; readonly joined: boolean };
 
 export interface SupervisionPolicy {
@@ -54,6 +56,8 @@ export class Supervision {
         return { kind: "begin", afterMs: 0, attempt: 0 };
       case "waiting":
         return { kind: "begin", afterMs: this.#policy.topicPollMs, attempt: 0 };
+      case "refused":
+        return { kind: "give-up", error: end.error };
       case "crashed":
         return this.#afterCrash(end.error, end.joined, now);
     }

@@ -24,7 +24,8 @@ ${table(consumerErrors)}
 
 ${table(workerErrors)}
 
-Exit codes of the commands: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted (143 by a second SIGTERM).
+Exit codes of the commands: 0 done, 1 failed, 2 wrong usage or settings, 3 Valkey or the consumer group is another deployment's
+(\`UNSTALE_CONFIG_MISMATCH\`, \`UNSTALE_KAFKA_GROUP_SHARED\`: starting again does not help), 130 interrupted (143 by a second SIGTERM).
 
 ## Why a write was refused
 

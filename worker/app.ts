@@ -84,6 +84,7 @@ export function createApp(options: AppOptions): App {
   });
   const fail = (error: Error): void => {
     failure ??= error;
+    lifecycle.happen("fail", error.message);
     void stop("failure");
   };
 
@@ -92,7 +93,7 @@ export function createApp(options: AppOptions): App {
   const reachOf = createGapPolicies(config.kafkaTopics);
   const widening = createWidening({ ...shared, reachOf, foreignWriters });
   const pipeline = createPipeline({ ...shared, tracing, random });
-  const assignment = createAssignment({ ...shared, pipeline, widening });
+  const assignment = createAssignment({ ...shared, pipeline, widening, deploymentId: () => deployment.id });
   const notices = createNotices({ lifecycle, metrics: workerMetrics, log, onFailed: fail });
   const heartbeat = createHeartbeat({
     ...shared,
@@ -100,12 +101,8 @@ export function createApp(options: AppOptions): App {
     lifecycle,
     leftoverAfterMs,
     seek: (target) => source?.seek(target),
-    onBorn: () => {
-      deployment.forget();
-      deployment
-        .agree()
-        .catch((error: unknown) => log.warn({ err: error }, "the deployment record was not written again"));
-    },
+    renew: () => deployment.renew(),
+    onReplaced: fail,
   });
 
   const freshness = createFreshness({

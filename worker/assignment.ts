@@ -22,6 +22,8 @@ export interface AssignmentOptions {
   readonly positions: Positions;
   readonly pipeline: Pick<Pipeline, "quiet">;
   readonly widening: Widening;
+  /** Of this worker; known by the time that partitions are assigned. */
+  readonly deploymentId: () => string | undefined;
   readonly metrics: WorkerMetrics;
   readonly log: Logger;
 }
@@ -32,7 +34,7 @@ interface Start extends Mark {
 }
 
 export function createAssignment(options: AssignmentOptions): Assignment {
-  const { store, buckets, positions, pipeline, widening, metrics, log } = options;
+  const { store, buckets, positions, pipeline, widening, deploymentId, metrics, log } = options;
 
   /** For each partition what each bucket says. */
   async function appliedOffsets(
@@ -52,8 +54,14 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   async function onAssigned(partitions: readonly AssignedPartition[]): Promise<readonly StartPosition[]> {
     await Promise.all(partitions.map((partition) => pipeline.quiet(partition)));
     const applied = await appliedOffsets(partitions);
-    const starts = partitions.map(({ topic, partition, committed, low, end }, index): Start => {
-      const decision = decideStart({ committed, low, end, applied: applied[index] ?? [] });
+    const deployment = deploymentId();
+    const starts = partitions.map(({ topic, partition, committed, owner, low, end }, index): Start => {
+      const marksStart = deployment !== undefined;
+      const decision = decideStart({ committed, low, end, applied: applied[index] ?? [], marksStart });
+      if (owner !== undefined && owner !== deployment) {
+        const facts = { topic, partition, committed, from: owner, deployment };
+        log.warn(facts, "taking over what another deployment committed; nobody of it is in the group now");
+      }
       report({ topic, partition, committed, low, end, applied: applied[index] }, decision);
       const missed = missedBy({ topic, partition }, decision);
       return { topic, partition, offset: decision.offset, reason: missed?.reason, decision, missed };
@@ -81,8 +89,8 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     const reason = `gap-${cause}` as const;
     await widening.widen([{ ...place, reason, from, to }]);
     const mark = { ...place, offset: to, reason };
-    // Only a recreated log goes back.
-    if (cause === "recreated") await widening.attach([mark]);
+    // Only these may go back.
+    if (cause === "recreated" || cause === "reset") await widening.attach([mark]);
     await widening.seal(mark);
     positions.begin(place, Number(to));
   }

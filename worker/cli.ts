@@ -3,15 +3,14 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { completion, type Shell, shells } from "./commands/completion.ts";
 import { config } from "./commands/config.ts";
 import type { CommonOptions } from "./commands/settings.ts";
+import { exitCodeOf, exitCodes } from "./exit-codes.ts";
 import type { Surroundings } from "./surroundings.ts";
-
-/** What the exit code says; `unstale --help` prints the same. */
-export const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 const description =
   "Event-driven invalidation for Valkey caches: once a change is acknowledged, no answer built before it is served again.";
 const epilogue = `
-Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted (143 by a second SIGTERM).
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 Valkey or the group is another deployment's, 130 interrupted
+(143 by a second SIGTERM).
 Settings come from --set, UNSTALE_* variables, the file given by --config, and defaults; "unstale config" shows them.`;
 
 // Commands that need Kafka's client or the OpenTelemetry SDK are loaded when they are asked for: half a second of work.
@@ -91,16 +90,8 @@ function explain(error: unknown, asJson: boolean, complain: (text: string) => vo
   }
   const { code, message, details } = error;
   complain(asJson ? `${JSON.stringify({ error: { code, message, ...details } })}\n` : `unstale: ${message}\n`);
-  return usageCodes.has(code) ? exitCodes.usage : exitCodes.failed;
+  return exitCodeOf(error);
 }
-
-const usageCodes: ReadonlySet<string> = new Set([
-  "UNSTALE_SETTINGS",
-  "UNSTALE_USAGE",
-  "UNSTALE_NOT_WIDE",
-  "UNSTALE_INVALID_ARGUMENT",
-  "UNSTALE_KAFKA_OPTIONS",
-]);
 
 function collect(value: string, previous: readonly string[]): string[] {
   return [...previous, value];

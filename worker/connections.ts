@@ -75,7 +75,7 @@ export function openSource(config: Config, { log, deploymentId }: { log: Logger;
     connection: kafkaConnection(config),
     groupId: config.kafkaGroupId,
     subscriptions,
-    commitMetadata: deploymentId,
+    owner: deploymentId,
     tuning: {
       maxSliceChanges: config.sliceSize,
       maxSliceRecords: 2 * config.sliceSize,

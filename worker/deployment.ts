@@ -1,6 +1,6 @@
 import { type CacheStore, DeploymentCheck, proposeDeployment } from "@unstale/cache-core";
 import type { Config } from "../config/index.ts";
-import { unsupported } from "./errors.ts";
+import { unsupported, workerError } from "./errors.ts";
 import { formatTooNew } from "./widening.ts";
 
 /** Agreement with all other programs on the same Valkey (`unstale:config`). */
@@ -10,8 +10,11 @@ export interface Deployment {
    * @throws UnstaleError `UNSTALE_CONFIG_MISMATCH` naming both values, `UNSTALE_FORMAT_TOO_NEW`, or what the store throws
    */
   agree(): Promise<void>;
-  /** The record may be gone: ask again. */
-  forget(): void;
+  /**
+   * The record may be gone with other state: asks again, and writes it anew with the id that it had.
+   * @throws UnstaleError as `agree`, and `UNSTALE_DEPLOYMENT_REPLACED` where somebody else has written one with another id
+   */
+  renew(): Promise<void>;
   /** Known once agreed. */
   readonly id: string | undefined;
 }
@@ -25,13 +28,24 @@ export function createDeployment(store: CacheStore, settings: Settings): Deploym
     store,
     ours: proposeDeployment({ layout, foreignWriters, group: kafkaGroupId }),
   });
+  const agree = async (): Promise<void> => {
+    await check.agree();
+    const state = await store.heartbeat({ bucket: 0, partitions: [] });
+    if (state.kind === "format") throw unsupported("UNSTALE_FORMAT_TOO_NEW", formatTooNew);
+  };
   return {
-    agree: async () => {
-      await check.agree();
-      const state = await store.heartbeat({ bucket: 0, partitions: [] });
-      if (state.kind === "format") throw unsupported("UNSTALE_FORMAT_TOO_NEW", formatTooNew);
+    agree,
+    renew: async () => {
+      const before = check.id;
+      check.forget();
+      await agree();
+      if (before === undefined || before === check.id) return;
+      throw workerError(
+        "UNSTALE_DEPLOYMENT_REPLACED",
+        `Valkey lost its state, and its deployment is another one now: ${check.id} instead of ${before}. ` +
+          "Start this worker again: it takes over what the group committed, and invalidates everything first.",
+      );
     },
-    forget: () => check.forget(),
     get id() {
       return check.id;
     },

@@ -9,6 +9,10 @@ export const workerErrors = {
     retryable: true,
     summary: "No replica of Valkey acknowledged a write that must not be lost.",
   },
+  UNSTALE_DEPLOYMENT_REPLACED: {
+    retryable: false,
+    summary: "Valkey lost its state and became another deployment's; start the worker again.",
+  },
   UNSTALE_NOT_WIDE: {
     retryable: false,
     summary: "A namespace, or everything, was to be invalidated by a topic that may not ask for it.",

@@ -22,6 +22,7 @@ export type WideningReason =
   | "expired"
   | "gap-retention"
   | "gap-recreated"
+  | "gap-reset"
   | "gap-skipped";
 
 /** What is made unservable. */

@@ -1,4 +1,11 @@
-import type { CacheStore, Clock, Drain, HeartbeatReply, Invalidator } from "@unstale/cache-core";
+import {
+  type CacheStore,
+  type Clock,
+  type Drain,
+  type HeartbeatReply,
+  type Invalidator,
+  isUnstaleError,
+} from "@unstale/cache-core";
 import type { PartitionOffset } from "../consumers/change-source.ts";
 import { reasonOf } from "./errors.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -33,8 +40,10 @@ export interface HeartbeatOptions {
   readonly positions: Positions;
   readonly widening: Widening;
   readonly seek: (target: PartitionOffset) => void;
-  /** State was lost: what else was in Valkey may be gone, too. */
-  readonly onBorn: () => void;
+  /** State was lost, and the deployment record may be gone with it: writes it anew. Retried while Valkey is away. */
+  readonly renew: () => Promise<void>;
+  /** The record cannot be written anew: Valkey is another deployment's now. */
+  readonly onReplaced: (error: Error) => void;
   readonly lifecycle: Pick<Lifecycle, "met" | "unmet">;
   readonly metrics: WorkerMetrics;
   readonly clock: Clock;
@@ -51,6 +60,7 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   const background = new Set<Promise<void>>();
   const repairing = new Set<string>();
   let standing: readonly BucketStanding[] = [];
+  let births: string | undefined;
 
   async function beat(): Promise<void> {
     // Taken before the call: what is applied meanwhile cannot look like a loss.
@@ -66,6 +76,7 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
       }
       lifecycle.met("valkey", "answers");
       judge(before, alive);
+      await renewRecord(alive);
     } catch (error) {
       metrics.add("heartbeatFailures");
       lifecycle.unmet("valkey", reasonOf(error));
@@ -81,7 +92,6 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
     if (replies.some((reply) => reply.born)) {
       metrics.add("births");
       log.warn({}, "state in Valkey was lost and is new; older leases are refused");
-      options.onBorn();
     }
     before.forEach((position, index) => {
       compare(
@@ -90,6 +100,20 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
       );
     });
     finishLeftovers(replies.flatMap((reply) => reply.drains));
+  }
+
+  /** Whoever met the loss first has given the state its new birth, a producer perhaps: so births are compared. */
+  async function renewRecord(replies: readonly Alive[]): Promise<void> {
+    const known = births;
+    const now = replies.map(({ birth }) => birth).join();
+    if (now === known) return;
+    try {
+      if (known !== undefined || replies.some(({ born }) => born)) await options.renew();
+      births = now;
+    } catch (error) {
+      if (isUnstaleError(error) && error.retryable) throw error;
+      options.onReplaced(error instanceof Error ? error : new Error(reasonOf(error)));
+    }
   }
 
   function compare(position: Position, applied: readonly (number | undefined)[]): void {

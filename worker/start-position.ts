@@ -7,6 +7,8 @@ export interface PartitionHistory {
   readonly end: bigint;
   /** What Valkey says was applied, for each bucket; absent where it knows nothing. At least one. */
   readonly applied: readonly (number | undefined)[];
+  /** Where a partition begins is committed before anything of it is read: having nothing committed is a loss. */
+  readonly marksStart?: boolean | undefined;
 }
 
 /**
@@ -39,13 +41,13 @@ export interface StartDecision {
  * |---|---|---|---|---|---|
  * | any | any | ends before either | low | yes | yes |
  * | none | nowhere | | low | no | yes |
- * | none | somewhere | | low | unless all say low | yes |
+ * | none | somewhere | | low | unless all say low, and starts are not committed | yes |
  * | 0 | unknown in a bucket | begins at 0 | low | no | yes |
  * | yes | unknown in a bucket | | the later of committed and low | yes | yes |
  * | yes | least below low | begins after it | low | yes | yes |
  * | yes | yes | | the least of committed and applied, but not before low | no | no |
  */
-export function decideStart({ committed, low, end, applied }: PartitionHistory): StartDecision {
+export function decideStart({ committed, low, end, applied, marksStart = false }: PartitionHistory): StartDecision {
   const known = applied.filter((offset) => offset !== undefined).map(BigInt);
   const highest = known.reduce(later, 0n);
   const least = known.reduce(earlier, highest);
@@ -56,7 +58,7 @@ export function decideStart({ committed, low, end, applied }: PartitionHistory):
   }
   if (committed === undefined) {
     if (known.length === 0) return { offset: low, from: low, reason: "new", barrier: false, attach: true };
-    const untouched = known.length === applied.length && known.every((offset) => offset === low);
+    const untouched = !marksStart && known.length === applied.length && known.every((offset) => offset === low);
     return { offset: low, from: least, reason: "forgotten", barrier: !untouched, attach: true };
   }
   if (known.length < applied.length) {

@@ -37,15 +37,15 @@ describeWith(["kafka"], "a group of Kafka sources", () => {
     expect(second.handlers.assigned[0]).toMatchObject({ committed: 5n, low: 0n, end: 5n });
   });
 
-  test("commits carry their metadata, and the next assignment sees it", async () => {
+  test("commits carry whose they are, and the next assignment sees it", async () => {
     const scene = await open();
     await scene.send(events(1));
-    const first = await scene.started({}, { commitMetadata: "deployment 7" });
+    const first = await scene.started({}, { owner: "deployment-7" });
     await first.handlers.until(() => first.handlers.committed() === 1n);
     await first.source.stop({ drainMs: 1_000 });
     const second = await scene.started();
     await second.handlers.until(() => second.handlers.assigned.length === 1);
-    expect(second.handlers.assigned[0]?.metadata).toBe("deployment 7");
+    expect(second.handlers.assigned[0]?.owner).toBe("deployment-7");
   });
 
   test("cuts slices of at most 500 changes, and holds no more than a few unsettled", async () => {

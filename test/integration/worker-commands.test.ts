@@ -145,7 +145,7 @@ describeWith(["kafka", "valkey"], "unstale run, started in a wrong place", () =>
     expect(stdout).toContain("The address is a replica's");
   });
 
-  test("another deployment's Valkey: exit code 1, both values named", async () => {
+  test("another deployment's Valkey: exit code 3, both values named", async () => {
     const valkey = await ownValkey();
     const store = createValkeyStore({ valkey: valkey.url });
     closing.push(() => store.close());
@@ -153,7 +153,7 @@ describeWith(["kafka", "valkey"], "unstale run, started in a wrong place", () =>
     await store.configure(proposeDeployment({ layout, foreignWriters: true, group: "another" }));
     const { env } = await kafkaEnv();
     const { code, stdout } = await unstale(["run"], { ...env, UNSTALE_VALKEY_URL: valkey.url });
-    expect(code).toBe(1);
+    expect(code).toBe(3);
     expect(stdout).toMatch(/entryPrefix is \\"shop:\\" there, \\"cache:\\" here/);
   });
 });

@@ -1,12 +1,15 @@
 // A Kafka client behind `kafka-types.ts` that does what a test says: joins, batches, crashes, broken requests.
 import type { Partition, PartitionOffset } from "../../consumers/change-source.ts";
+import type { GroupMember } from "../../consumers/group-members.ts";
 import type { CreateKafkaClient } from "../../consumers/kafka-client.ts";
-import type { ConsumerListeners, KafkaBatch, KafkaConsumer } from "../../consumers/kafka-types.ts";
+import type { ConsumerListeners, KafkaBatch, KafkaConsumer, MarkedOffset } from "../../consumers/kafka-types.ts";
 import { sourceRecord } from "./source-records.ts";
 
 export class FakeConsumer implements KafkaConsumer {
   readonly listeners: ConsumerListeners;
   readonly commits: PartitionOffset[] = [];
+  /** What stood beside the last commit. */
+  metadata: string | undefined;
   /** By a batch, which may still commit for the generation that it came from. */
   readonly batchCommits: PartitionOffset[] = [];
   readonly seeks: PartitionOffset[] = [];
@@ -14,8 +17,11 @@ export class FakeConsumer implements KafkaConsumer {
   disconnected = false;
   #onBatch: (batch: KafkaBatch) => Promise<void> = async () => {};
 
-  constructor(listeners: ConsumerListeners) {
+  readonly #log: FakeKafka["log"];
+
+  constructor(listeners: ConsumerListeners, log: FakeKafka["log"]) {
     this.listeners = listeners;
+    this.#log = log;
   }
 
   async connect(): Promise<void> {}
@@ -53,7 +59,7 @@ export class FakeConsumer implements KafkaConsumer {
       heartbeat: options.heartbeat ?? (async () => {}),
       stale: () => options.stale ?? false,
       commit: async (list) => {
-        this.batchCommits.push(...list);
+        this.batchCommits.push(...list.map(unmarked));
       },
     });
     return { resolved };
@@ -71,8 +77,13 @@ export class FakeConsumer implements KafkaConsumer {
     this.seeks.push(target);
   }
 
-  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
-    this.commits.push(...offsets);
+  async commit(offsets: readonly MarkedOffset[]): Promise<void> {
+    this.commits.push(...offsets.map(unmarked));
+    this.metadata = offsets.at(-1)?.metadata;
+  }
+
+  async topicIds(): Promise<ReadonlyMap<string, string> | undefined> {
+    return this.#log.topicId === undefined ? undefined : new Map([["t", this.#log.topicId]]);
   }
 
   async isEmptyAt(): Promise<boolean> {
@@ -84,21 +95,43 @@ export class FakeConsumer implements KafkaConsumer {
   }
 }
 
+function unmarked({ topic, partition, offset }: MarkedOffset): PartitionOffset {
+  return { topic, partition, offset };
+}
+
 export interface FakeKafka {
   readonly createClient: CreateKafkaClient;
   /** One for each session, in order. */
   readonly consumers: FakeConsumer[];
   /** What the admin answers next; a test may change it. */
-  readonly log: { low: bigint; end: bigint; committed: bigint | undefined; policyKnown: boolean };
+  readonly log: {
+    low: bigint;
+    end: bigint;
+    committed: bigint | undefined;
+    metadata: string;
+    topicId: string | undefined;
+    policyKnown: boolean;
+    groupState: string;
+    members: GroupMember[];
+  };
 }
 
 export function createFakeKafka(): FakeKafka {
   const consumers: FakeConsumer[] = [];
-  const log: FakeKafka["log"] = { low: 0n, end: 1_000n, committed: undefined, policyKnown: true };
-  const partition = { topic: "t", partition: 0, metadata: "" };
+  const log: FakeKafka["log"] = {
+    low: 0n,
+    end: 1_000n,
+    committed: undefined,
+    metadata: "",
+    topicId: undefined,
+    policyKnown: true,
+    groupState: "Stable",
+    members: [],
+  };
+  const partition = { topic: "t", partition: 0 };
   const createClient: CreateKafkaClient = () => ({
     consumer: ({ listeners }) => {
-      const consumer = new FakeConsumer(listeners);
+      const consumer = new FakeConsumer(listeners, log);
       consumers.push(consumer);
       return consumer;
     },
@@ -113,9 +146,12 @@ export function createFakeKafka(): FakeKafka {
         ]),
       createTopics: async () => {},
       bounds: async () => [0, 1].map((one) => ({ partition: one, low: log.low, end: log.end })),
-      committed: async () => [log.committed === undefined ? partition : { ...partition, offset: log.committed }],
+      committed: async () => {
+        const { committed: offset, metadata } = log;
+        return [{ ...partition, metadata, ...(offset === undefined ? {} : { offset }) }];
+      },
       uncompacted: async () => new Set(log.policyKnown ? ["t"] : []),
-      describeGroup: async () => ({ state: "Stable", members: 1 }),
+      describeGroup: async () => ({ state: log.groupState, members: log.members }),
       describeCluster: async () => ({ brokers: 1, clusterId: "fake" }),
     }),
     logEnds: () => ({

@@ -2,6 +2,7 @@ import { showConfig } from "../../config/index.ts";
 import { createApp, stopGraceMs } from "../app.ts";
 import { openSource, openStore } from "../connections.ts";
 import { createDeployment } from "../deployment.ts";
+import { exitCodeOf, exitCodes } from "../exit-codes.ts";
 import { createLogger, type Logger } from "../logger.ts";
 import { stopOnSignals } from "../shutdown.ts";
 import type { Surroundings } from "../surroundings.ts";
@@ -55,7 +56,7 @@ export async function run(surroundings: Surroundings, options: RunOptions): Prom
     });
     const failure = await app.ended;
     log.info({}, failure === undefined ? "stopped" : "stopped after a failure");
-    return failure === undefined ? 0 : 1;
+    return failure === undefined ? exitCodes.ok : exitCodeOf(failure);
   } finally {
     release();
     flush(destination);

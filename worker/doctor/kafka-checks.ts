@@ -72,8 +72,8 @@ async function groupCheck(admin: KafkaAdmin, group: string): Promise<CheckResult
   const start = 'Start a worker: "unstale run".';
   try {
     const { state, members } = await admin.describeGroup(group);
-    const message = `${state}, ${members} members`;
-    return members > 0 ? ok(name, message) : warn(name, message, start);
+    const message = `${state}, ${members.length} members`;
+    return members.length > 0 ? ok(name, message) : warn(name, message, start);
   } catch (error) {
     // A cluster that never had a group has no coordinator yet.
     return warn(name, `cannot be described: ${reasonOf(error)}`, start);

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, test } from "@jest/globals";
 import type { ChangeSource } from "../../../consumers/change-source.ts";
 import { createKafkaSource, createSubscriptions } from "../../../consumers/index.ts";
 import { createFakeKafka, type FakeConsumer } from "../../support/fake-kafka.ts";
@@ -13,6 +13,7 @@ const sources: ChangeSource[] = [];
 async function started(
   handling: RecordingHandlersOptions = {},
   prepare: (kafka: ReturnType<typeof createFakeKafka>) => void = () => {},
+  given: { readonly owner?: string } = {},
 ) {
   const kafka = createFakeKafka();
   prepare(kafka);
@@ -21,7 +22,16 @@ async function started(
   const connection = { brokers: ["a:1"], clientId: "test" };
   const { createClient } = kafka;
   const supervision = { maxCrashes: 3 };
-  const options = { connection, groupId: "g", subscriptions, createClient, clock, random: () => 1, supervision };
+  const options = {
+    connection,
+    groupId: "g",
+    subscriptions,
+    createClient,
+    clock,
+    random: () => 1,
+    supervision,
+    ...given,
+  };
   const source = createKafkaSource(options);
   sources.push(source);
   const handlers = new RecordingHandlers(handling);
@@ -212,4 +222,163 @@ test("records that are nothing but markers move the offset, as a slice without r
   await committed();
   expect(handlers.slices[0]).toMatchObject({ first: 0n, next: 4n, records: 0, changes: [] });
   expect(consumer.commits).toEqual([{ ...partition, offset: 4n }]);
+});
+
+describe("a source that works for somebody", () => {
+  const ours = { owner: "ours" } as const;
+  const member = { clientId: "unstale", host: "/10.0.0.3" };
+
+  test("commits where it begins at once, with its name and the log's id beside it", async () => {
+    const { consumer, running, committed } = await started(
+      {},
+      ({ log }) => void Object.assign(log, { topicId: "A" }),
+      ours,
+    );
+    await running();
+    await committed();
+    expect(consumer.commits).toEqual([{ ...partition, offset: 0n }]);
+    expect(consumer.metadata).toBe("unstale/1 ours A");
+  });
+
+  test("commits nothing where the group says the same", async () => {
+    const same = { committed: 7n, metadata: "unstale/1 ours A", topicId: "A" };
+    const { consumer, running, clock, handlers } = await started({}, ({ log }) => void Object.assign(log, same), ours);
+    await running();
+    clock.advance(1_000);
+    expect(consumer.commits).toEqual([]);
+    expect(handlers.assigned).toEqual([{ ...partition, low: 0n, end: 1_000n, committed: 7n, owner: "ours" }]);
+  });
+
+  test("reads the log from its beginning where a tool has set the group's offset", async () => {
+    const { handlers, consumer, running } = await started(
+      {},
+      ({ log }) => void Object.assign(log, { committed: 40n }),
+      ours,
+    );
+    await running();
+    expect(handlers.gaps).toEqual([{ partition, from: 40n, to: 0n, cause: "reset" }]);
+    expect(consumer.seeks.at(-1)).toEqual({ ...partition, offset: 0n });
+  });
+
+  test("takes over what somebody else committed, who is not there any more", async () => {
+    const before = { committed: 7n, metadata: "unstale/1 theirs A", topicId: "A" };
+    const { consumer, running, committed, handlers } = await started(
+      {},
+      ({ log }) => void Object.assign(log, before),
+      ours,
+    );
+    await running();
+    expect(handlers.assigned[0]).toMatchObject({ committed: 7n, owner: "theirs" });
+    await committed();
+    expect(consumer.metadata).toBe("unstale/1 ours A");
+  });
+
+  test.each([
+    ["another deployment's worker", "theirs", "works for deployment theirs"],
+    ["another program", undefined, "is no unstale of this version"],
+  ])("ends for good beside %s, before anything is read", async (_, owner, text) => {
+    const { consumer, handlers } = await started(
+      {},
+      ({ log }) => void log.members.push({ ...member, owner: "ours" }, { ...member, owner }),
+      ours,
+    );
+    await until(() => handlers.noticesOf("failed").length === 1);
+    const { error } = handlers.noticesOf("failed")[0] ?? {};
+    expect(error).toMatchObject({ code: "UNSTALE_KAFKA_GROUP_SHARED", retryable: false });
+    expect(error?.message).toContain(text);
+    expect({ assigned: handlers.assigned, commits: consumer.commits }).toEqual({ assigned: [], commits: [] });
+  });
+
+  test("goes on where the group is its own: the others are those who have to go", async () => {
+    const mine = { committed: 7n, metadata: "unstale/1 ours -" };
+    const { handlers, running } = await started(
+      {},
+      ({ log }) => void Object.assign(log, mine, { members: [{ ...member, owner: "theirs" }] }),
+      ours,
+    );
+    await running();
+    expect(handlers.noticesOf("failed")).toEqual([]);
+  });
+
+  test("waits while the group does not say who is in it", async () => {
+    const { kafka, handlers, clock, running } = await started(
+      {},
+      ({ log }) => void Object.assign(log, { groupState: "PreparingRebalance" }),
+      ours,
+    );
+    await until(() => handlers.noticesOf("paused").length > 0);
+    expect(handlers.assigned).toEqual([]);
+    kafka.log.groupState = "Stable";
+    await until(() => {
+      clock.advance(200);
+      return handlers.assigned.length === 1;
+    });
+    await running();
+  });
+});
+
+describe("a topic that was made anew and filled beyond our position", () => {
+  const anew = { committed: 40n, metadata: "unstale/1 - A", topicId: "B", end: 1_000n };
+
+  test("while we were away: a gap, answered before anything is delivered; we begin at its beginning", async () => {
+    const { handlers, consumer, running } = await started({}, ({ log }) => void Object.assign(log, anew));
+    await running();
+    expect(handlers.gaps).toEqual([{ partition, from: 40n, to: 0n, cause: "recreated" }]);
+    expect(handlers.assigned[0]).toMatchObject({ committed: 0n });
+    expect(consumer.seeks.at(-1)).toEqual({ ...partition, offset: 0n });
+  });
+
+  test("while we read: a gap, and commits of the old log cannot be taken for the new one's", async () => {
+    const door = latch();
+    const { kafka, clock, handlers, consumer, running, committed } = await started(
+      { onGap: () => door.opened },
+      ({ log }) => void Object.assign(log, { topicId: "A" }),
+    );
+    await running();
+    await consumer.deliver({ fetched: 0n, offsets: [0n, 1n] });
+    kafka.log.topicId = "B";
+    await committed();
+    expect(consumer.metadata).toBe("unstale/1 - A");
+    await until(() => {
+      clock.advance(1_000);
+      return handlers.gaps.length === 1;
+    });
+    expect(handlers.gaps).toEqual([{ partition, from: 2n, to: 0n, cause: "recreated" }]);
+    expect([...consumer.paused]).toEqual([0]);
+    door.open();
+    await running();
+    expect(consumer.seeks.at(-1)).toEqual({ ...partition, offset: 0n });
+    consumer.commits.length = 0;
+    await consumer.deliver({ fetched: 0n, offsets: [0n] });
+    await committed();
+    expect(consumer.metadata).toBe("unstale/1 - B");
+    clock.advance(5_000);
+    expect(handlers.gaps).toHaveLength(1);
+  });
+
+  test("an answer that failed is tried again, and only once taken", async () => {
+    let attempts = 0;
+    const { handlers, clock, running } = await started(
+      {
+        onGap: async () => {
+          attempts += 1;
+          if (attempts === 1) throw new Error("down");
+        },
+        onAssigned: async (partitions) => {
+          if (attempts < 3) {
+            attempts += 1;
+            throw new Error("down again");
+          }
+          return partitions.map((one) => ({ ...one, offset: one.committed ?? 0n }));
+        },
+      },
+      ({ log }) => void Object.assign(log, anew),
+    );
+    await until(() => {
+      clock.advance(200);
+      return handlers.assigned.length === 2;
+    });
+    await running();
+    expect(handlers.gaps).toHaveLength(2);
+  });
 });

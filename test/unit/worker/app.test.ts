@@ -5,7 +5,7 @@ import { type App, createApp } from "../../../worker/app.ts";
 import { createConnectionProblem } from "../../../worker/connection-problem.ts";
 import { createDeployment } from "../../../worker/deployment.ts";
 import type { TelemetrySdk } from "../../../worker/telemetry.ts";
-import { until } from "../../support/latch.ts";
+import { latch, until } from "../../support/latch.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { type ScriptedStore, scriptedStore } from "../../support/scripted-store.ts";
 import { createFakeSource } from "./fake-source.ts";
@@ -101,13 +101,58 @@ describe("a worker", () => {
     source.join();
     await start;
     store.intercept("heartbeat", () => Promise.reject(cacheError("UNSTALE_VALKEY_UNAVAILABLE", "gone")));
-    clock.advance(1_000);
-    await until(() => app.lifecycle.state === "degraded");
+    await until(() => {
+      clock.advance(1_000);
+      return app.lifecycle.state === "degraded";
+    });
     store.restore();
     await until(() => {
       clock.advance(1_000);
       return app.lifecycle.state === "running";
     });
+  });
+
+  test("writes the deployment record with the id that it had, when Valkey lost everything", async () => {
+    const { app, clock, memory, source, store, deploymentIds } = scene();
+    const start = app.start();
+    await source.started;
+    source.join();
+    await start;
+    const emptied = createMemoryStore({ clock });
+    store.intercept("heartbeat", (_, request) => emptied.heartbeat(request));
+    const written = latch();
+    store.intercept("configure", (_, record) => {
+      written.open();
+      return emptied.configure(record);
+    });
+    store.intercept("deployment", () => emptied.deployment());
+    const before = store.count("configure");
+    await until(() => {
+      clock.advance(1_000);
+      return store.count("configure") > before;
+    });
+    await written.opened;
+    expect(await emptied.deployment()).toMatchObject({ id: deploymentIds[0] });
+    expect(await memory.deployment()).toMatchObject({ id: deploymentIds[0] });
+    expect(app.lifecycle.state).toBe("running");
+  });
+
+  test("ends when another deployment was quicker to write its record", async () => {
+    const { app, clock, source, store } = scene();
+    const start = app.start();
+    await source.started;
+    source.join();
+    await start;
+    const taken = createMemoryStore({ clock });
+    const layout = { entryPrefix: "cache:", dependencyPrefixes: ["doc_deps:", "deps:"] as const, buckets: 1 };
+    await taken.configure(proposeDeployment({ layout, foreignWriters: true }));
+    store.intercept("heartbeat", (_, request) => taken.heartbeat(request));
+    store.intercept("configure", (_, record) => taken.configure(record));
+    await until(() => {
+      clock.advance(1_000);
+      return app.lifecycle.state === "failed" || app.lifecycle.state === "stopped";
+    });
+    expect(await app.ended).toMatchObject({ code: "UNSTALE_DEPLOYMENT_REPLACED" });
   });
 
   test("sends the source back when Valkey fell back (I5)", async () => {

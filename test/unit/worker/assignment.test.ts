@@ -96,6 +96,7 @@ describe("a gap in the log", () => {
     ["retention", 20, 20],
     ["skipped", 20, 20],
     ["recreated", 0, 0],
+    ["reset", 0, 0],
   ] as const)("by %s becomes a barrier, and the partition goes on behind it", async (cause, to, applied) => {
     const scene = createScene();
     await scene.memory.attach({ bucket: 0, ...place, offset: 10 });

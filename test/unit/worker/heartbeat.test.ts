@@ -1,21 +1,23 @@
 import { describe, expect, jest, test } from "@jest/globals";
-import { cacheError, type Drain } from "@unstale/cache-core";
+import { cacheError, type Drain, type HeartbeatReply } from "@unstale/cache-core";
 import { createHeartbeat, type Heartbeat } from "../../../worker/heartbeat.ts";
 import { appliedIn, createScene, documents, entry, place, type Scene, slice } from "./scene.ts";
 
 function withHeartbeat(scene: Scene = createScene()) {
   const seek = jest.fn();
-  const onBorn = jest.fn();
+  const renew = jest.fn(async () => undefined);
+  const onReplaced = jest.fn();
   const met = jest.fn();
   const unmet = jest.fn();
   const heartbeat: Heartbeat = createHeartbeat({
     ...scene,
     seek,
-    onBorn,
+    renew,
+    onReplaced,
     lifecycle: { met, unmet },
     leftoverAfterMs: 5_000,
   });
-  return { ...scene, heartbeat, seek, onBorn, met, unmet };
+  return { ...scene, heartbeat, seek, renew, onReplaced, met, unmet };
 }
 
 describe("a heartbeat", () => {
@@ -99,9 +101,31 @@ describe("a heartbeat", () => {
   test("tells when state was lost, so that the deployment record is written again", async () => {
     const scene = withHeartbeat();
     await scene.heartbeat.beat();
-    expect(scene.onBorn).toHaveBeenCalledTimes(1);
+    expect(scene.renew).toHaveBeenCalledTimes(1);
     await scene.heartbeat.beat();
-    expect(scene.onBorn).toHaveBeenCalledTimes(1);
+    expect(scene.renew).toHaveBeenCalledTimes(1);
+  });
+
+  test("notices a loss that a producer met first, and tries again while the record cannot be written", async () => {
+    const scene = withHeartbeat();
+    await scene.memory.open({ bucket: 0 });
+    await scene.heartbeat.beat();
+    expect(scene.renew).not.toHaveBeenCalled();
+    scene.store.intercept("heartbeat", async (proceed) => ({ ...(await proceed()), birth: 7 }) as HeartbeatReply);
+    scene.renew.mockRejectedValueOnce(cacheError("UNSTALE_VALKEY_UNAVAILABLE", "gone again"));
+    await scene.heartbeat.beat();
+    await scene.heartbeat.beat();
+    await scene.heartbeat.beat();
+    expect(scene.renew).toHaveBeenCalledTimes(2);
+    expect(scene.onReplaced).not.toHaveBeenCalled();
+  });
+
+  test("says so when Valkey became another deployment's", async () => {
+    const scene = withHeartbeat();
+    const error = cacheError("UNSTALE_CONFIG_MISMATCH", "others");
+    scene.renew.mockRejectedValueOnce(error);
+    await scene.heartbeat.beat();
+    expect(scene.onReplaced).toHaveBeenCalledWith(error);
   });
 });
 

@@ -62,7 +62,7 @@ export function createScene(
   const reachOf = createGapPolicies([topic]);
   const widening = createWidening({ ...shared, reachOf, foreignWriters: options.foreignWriters ?? true });
   const pipeline = createPipeline({ ...shared, tracing, random: () => 1 });
-  const assignment = createAssignment({ ...shared, pipeline, widening });
+  const assignment = createAssignment({ ...shared, pipeline, widening, deploymentId: () => undefined });
   return { ...shared, memory, pipeline, assignment, widening };
 }
 

@@ -82,6 +82,11 @@ const rows: readonly (readonly [string, PartitionHistory, StartDecision])[] = [
     { low: 4n, end: 9n, applied: [4] },
     { offset: 4n, from: 4n, reason: "forgotten", barrier: false, attach: true },
   ],
+  [
+    "the group's offsets are gone, and where it began would have been among them",
+    { low: 4n, end: 9n, applied: [4], marksStart: true },
+    { offset: 4n, from: 4n, reason: "forgotten", barrier: true, attach: true },
+  ],
 ];
 
 describe("where a partition begins", () => {
