@@ -34,7 +34,7 @@ async function expectTables(name: string): Promise<void> {
 
 describeWith(["valkey"], "a bench on Valkey", () => {
   const names = benches.map(({ name }) => name).filter((name) => !ofProcesses.has(name));
-  test.each(names)("%s times what is correct", expectTables, 60_000);
+  test.each(names)("%s times what is correct", expectTables, 120_000);
 });
 
 describeWith(["valkey", "kafka"], "a bench with worker processes", () => {
