@@ -10,7 +10,7 @@ const chosen = new Set([
   ...["zombie", "namespaces", "pruning", "flush", "ageing", "foreign listing", "foreign listing, pruning"],
   ...["foreign listing, drains", "foreign namespace", "foreign members", "foreign sources {}", "foreign sources null"],
   ...['foreign sources "abc"', "foreign sources [true]", "foreign sources (empty)", "wrong type", "newer format"],
-  ...["plain set", "composed", "lagging source"],
+  ...["plain set", "composed", "lagging source", "after", "after, shared"],
 ]);
 
 describeWith(["valkey"], "memory and Valkey give the same replies and hold the same keys", () => {
