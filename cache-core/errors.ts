@@ -12,6 +12,10 @@ export const cacheErrors = {
     retryable: false,
     summary: "Valkey answered with an error that trying again does not mend.",
   },
+  UNSTALE_NOT_REPLICATED: {
+    retryable: true,
+    summary: "Fewer replicas than asked for (`replicaAcks`) acknowledged an invalidation in time.",
+  },
   UNSTALE_VALKEY_UNSUPPORTED: { retryable: false, summary: "The server is too old, a replica, or set up unsafely." },
   UNSTALE_FORMAT_TOO_NEW: { retryable: false, summary: "The keys were written by a newer version of unstale." },
   UNSTALE_CONFIG_MISMATCH: {

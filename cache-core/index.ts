@@ -41,6 +41,7 @@ export {
 // The store: the port, and its implementations
 
 export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
+export { type ReplicaRequirement, requireReplicas } from "./replicated-store.ts";
 export {
   type AttachReply,
   type AttachRequest,

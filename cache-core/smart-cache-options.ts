@@ -46,6 +46,12 @@ export interface SmartCacheSettings {
   /** How long a write may take in ms, from 1; then it is refused as `unavailable`. Default 1000. */
   readonly writeTimeoutMs?: number | undefined;
 
+  /**
+   * How many replicas must have an invalidation before its call resolves, from 0 to 16: a failover to one of them loses
+   * nothing. With fewer in time it fails (`UNSTALE_NOT_REPLICATED`). Takes a connection of its own, unless `valkey` is a
+   * ready client: then other calls wait as well. Default 0.
+   */
+  readonly replicaAcks?: number | undefined;
   /** How many fills compute at a time in this process, from 1. Fills inside fills do not count. Default 32. */
   readonly maxConcurrentFills?: number | undefined;
   /** How long `getOrSet` waits for a fill of somebody else in ms, from 0; then it fills itself. Default 30,000. */
@@ -99,6 +105,7 @@ export interface CheckedOptions {
   readonly maxResponseBytes: number;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
+  readonly replicaAcks: number;
   readonly maxConcurrentFills: number;
   readonly fillWaitMs: number;
   readonly fillLockTtlMs: number;
@@ -124,6 +131,7 @@ export function checkOptions(options: SmartCacheOptions): CheckedOptions {
     maxResponseBytes: number("maxResponseBytes", 4 * 1024 * 1024, { min: 1 }),
     readTimeoutMs: number("readTimeoutMs", 250, { min: 1, max: 250 }),
     writeTimeoutMs: number("writeTimeoutMs", 1_000, { min: 1 }),
+    replicaAcks: number("replicaAcks", 0, { min: 0, max: 16 }),
     maxConcurrentFills: number("maxConcurrentFills", 32, { min: 1 }),
     fillWaitMs: number("fillWaitMs", 30_000, { min: 0 }),
     fillLockTtlMs: number("fillLockTtlMs", 5_000, { min: 100 }),

@@ -10,12 +10,14 @@ import { createInvalidator } from "./invalidator.ts";
 import { checkNamespace, checkQuery, createKeys, type Keys } from "./keys.ts";
 import { decodeLease, encodeLease, type Lease } from "./lease.ts";
 import { KnownVersions, Reader } from "./reader.ts";
+import { requireReplicas } from "./replicated-store.ts";
 import { type InvalidationCounts, Invalidations } from "./smart-cache-invalidation.ts";
 import { type CheckedOptions, checkOptions, type SmartCacheOptions } from "./smart-cache-options.ts";
 import type { CacheStore, Demands, Scope } from "./store.ts";
 import { createTelemetry } from "./telemetry.ts";
 import { createTtlRule, type Ttl, type TtlRule } from "./ttl.ts";
 import { createValkeyStore } from "./valkey-store.ts";
+import type { ValkeyTarget } from "./valkey-target.ts";
 import { type SetResult, Writer } from "./writer.ts";
 
 export interface ScopeOptions {
@@ -61,7 +63,7 @@ export type GetResult<T> =
 export class SmartCache {
   readonly #checked: CheckedOptions;
   readonly #store: CacheStore;
-  readonly #ownsStore: boolean;
+  readonly #ownStores: CacheStore[] = [];
   readonly #keys: Keys;
   readonly #ttl: TtlRule;
   readonly #reader: Reader;
@@ -81,15 +83,7 @@ export class SmartCache {
       telemetry.add("swallowed", { step });
       warn({ code: "store-error", message: `The cache goes on without its store: ${String(error)}` });
     };
-    this.#ownsStore = options.store === undefined;
-    this.#store =
-      options.store ??
-      createValkeyStore({
-        valkey: options.valkey,
-        layout,
-        policy: { foreignWriters, maxTtlMs: this.#ttl.maxTtlMs },
-        onError: swallowed("connection"),
-      });
+    this.#store = options.store ?? this.#openStore(options, swallowed("connection"));
     const store = this.#store;
     const versions = new KnownVersions();
     const deployment = new DeploymentCheck({ store, ours: proposeDeployment({ layout, foreignWriters }) });
@@ -126,12 +120,30 @@ export class SmartCache {
         onTooLarge: (bytes) => warn({ code: "response-too-large", message: tooLarge(bytes, maxResponseBytes) }),
       },
     });
+    const invalidating = this.#invalidatingStore(options, swallowed("connection"));
     this.#invalidations = new Invalidations({
       ...shared,
-      invalidator: createInvalidator({ store, buckets: layout.buckets, clock }),
+      store: invalidating,
+      invalidator: createInvalidator({ store: invalidating, buckets: layout.buckets, clock }),
       buckets: layout.buckets,
       onError: swallowed("leftover-drain"),
     });
+  }
+
+  #openStore({ valkey }: { readonly valkey: ValkeyTarget }, onError: (error: unknown) => void): CacheStore {
+    const { layout, foreignWriters } = this.#checked;
+    const policy = { foreignWriters, maxTtlMs: this.#ttl.maxTtlMs };
+    const store = createValkeyStore({ valkey, layout, policy, onError });
+    this.#ownStores.push(store);
+    return store;
+  }
+
+  /** Waiting for replicas holds a connection up: look-ups must not wait with it. */
+  #invalidatingStore(options: SmartCacheOptions, onError: (error: unknown) => void): CacheStore {
+    const { replicaAcks: replicas, writeTimeoutMs: timeoutMs } = this.#checked;
+    if (replicas === 0) return this.#store;
+    const store = options.store ?? this.#openStore(options, onError);
+    return requireReplicas(store, { replicas, timeoutMs });
   }
 
   /** Looks an answer up. On a miss the lease is taken: read sources after it. */
@@ -231,7 +243,7 @@ export class SmartCache {
   async #close(): Promise<void> {
     this.#invalidations.stop();
     await this.#filler.close(closed());
-    if (this.#ownsStore) await this.#store.close();
+    await Promise.all(this.#ownStores.map((store) => store.close()));
   }
 
   #checkOpen(): void {

@@ -233,6 +233,13 @@ export const settings = {
     doc: "How often the worker looks whether Valkey fell back (failover, restore). Verified reads may be stale for as long after a failover.",
   }),
 
+  valkeyReplicaAcks: setting({
+    env: "UNSTALE_VALKEY_REPLICA_ACKS",
+    path: "valkey.replicaAcks",
+    type: integer({ min: 0, max: 16 }),
+    default: 0,
+    doc: "How many replicas must have an invalidation before it is acknowledged (of each primary, in a cluster): a failover to one of them loses nothing. With fewer within 1 s the partition pauses and tries again.",
+  }),
   freshnessIntervalMs: setting({
     env: "UNSTALE_FRESHNESS_INTERVAL",
     path: "cache.freshnessInterval",

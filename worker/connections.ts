@@ -1,4 +1,10 @@
-import { type CacheStore, createMemoryStore, createValkeyStore, type ValkeyTarget } from "@unstale/cache-core";
+import {
+  type CacheStore,
+  createMemoryStore,
+  createValkeyStore,
+  requireReplicas,
+  type ValkeyTarget,
+} from "@unstale/cache-core";
 import type { Config, Secret } from "../config/index.ts";
 import {
   type ChangeSource,
@@ -17,6 +23,8 @@ export interface OpenedStore {
   readonly problem: ConnectionProblem;
 }
 
+const replicaTimeoutMs = 1_000;
+
 /** From settings to what talks to the outside. The only place where secrets are revealed. */
 export function openStore(config: Config): OpenedStore {
   const { entryPrefix, dependencyPrefixes, foreignWriters, maxTtlMs, maxFences } = config;
@@ -24,7 +32,9 @@ export function openStore(config: Config): OpenedStore {
   const problem = createConnectionProblem();
   if (config.embedded) return { store: createMemoryStore(shape), problem };
   const onError = (error: Error): void => problem.note(error);
-  return { store: createValkeyStore({ ...shape, valkey: valkeyTarget(config), onError }), problem };
+  const store = createValkeyStore({ ...shape, valkey: valkeyTarget(config), onError });
+  const { valkeyReplicaAcks: replicas } = config;
+  return { store: replicas === 0 ? store : requireReplicas(store, { replicas, timeoutMs: replicaTimeoutMs }), problem };
 }
 
 /** The URL with user and password in it, or options where a certificate authority is given. */
