@@ -205,6 +205,22 @@ export const settings = {
     secret: true,
     doc: "Where the cache is; `rediss://` is TLS. A user, a password and a database number may stand in it.",
   }),
+  valkeySentinels: optional({
+    env: "UNSTALE_VALKEY_SENTINELS",
+    path: "valkey.sentinels",
+    type: list(hostAndPort, 'one or more host:port, such as "sentinel-1:26379,sentinel-2:26379", each once'),
+    doc: "Sentinels that know where the primary is, now and after a failover. Host and port of the URL mean nothing then; its TLS, login and database do.",
+  }),
+  valkeySentinelName: setting({
+    env: "UNSTALE_VALKEY_SENTINEL_NAME",
+    path: "valkey.sentinelName",
+    type: text({
+      expected: "1 to 100 letters, digits, dots, dashes or underscores",
+      pattern: /^[A-Za-z0-9._-]{1,100}$/,
+    }),
+    default: "mymaster",
+    doc: "What the Sentinels call the primary.",
+  }),
   valkeyUsername: optional({
     env: "UNSTALE_VALKEY_USERNAME",
     path: "valkey.username",

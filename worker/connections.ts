@@ -37,23 +37,34 @@ export function openStore(config: Config): OpenedStore {
   return { store: replicas === 0 ? store : requireReplicas(store, { replicas, timeoutMs: replicaTimeoutMs }), problem };
 }
 
-/** The URL with user and password in it, or options where a certificate authority is given. */
+/** The URL with user and password in it, or options where a certificate authority or Sentinels are given. */
 export function valkeyTarget(
-  config: Pick<Config, "valkeyUrl" | "valkeyUsername" | "valkeyPassword" | "valkeyTlsCa">,
+  config: Pick<
+    Config,
+    "valkeyUrl" | "valkeyUsername" | "valkeyPassword" | "valkeyTlsCa" | "valkeySentinels" | "valkeySentinelName"
+  >,
 ): ValkeyTarget {
   const url = new URL(config.valkeyUrl.reveal());
   if (config.valkeyUsername !== undefined) url.username = encodeURIComponent(config.valkeyUsername);
   if (config.valkeyPassword !== undefined) url.password = encodeURIComponent(config.valkeyPassword.reveal());
-  if (config.valkeyTlsCa === undefined) return url.href;
+  const { valkeyTlsCa: ca, valkeySentinels: sentinels, valkeySentinelName: name } = config;
+  if (ca === undefined && sentinels === undefined) return url.href;
   const database = Number(url.pathname.slice(1));
+  const isTls = ca !== undefined || /^(rediss|valkeys):$/.test(url.protocol);
   return {
-    host: url.hostname.replace(/^\[|\]$/g, ""),
-    port: url.port === "" ? 6_379 : Number(url.port),
+    ...(sentinels === undefined
+      ? { host: url.hostname.replace(/^\[|\]$/g, ""), port: url.port === "" ? 6_379 : Number(url.port) }
+      : { sentinels: sentinels.map(addressOf), name }),
     ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
     ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
     ...(Number.isInteger(database) ? { db: database } : {}),
-    tls: { ca: config.valkeyTlsCa },
+    ...(isTls ? { tls: ca === undefined ? {} : { ca } } : {}),
   };
+}
+
+function addressOf(text: string): { host: string; port: number } {
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(text.slice(colon + 1)) };
 }
 
 export function kafkaConnection(config: Config): KafkaConnection {

@@ -16,3 +16,4 @@ export {
   startValkeyCluster,
   type ValkeyClusterHandle,
 } from "./valkey-cluster.ts";
+export { type SentinelHandle, type StartSentinelOptions, startSentinel } from "./valkey-sentinel.ts";

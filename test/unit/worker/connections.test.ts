@@ -38,6 +38,29 @@ describe("Valkey", () => {
   });
 });
 
+describe("Valkey behind Sentinels", () => {
+  test("is asked for by name; login, database and TLS are those of the URL", () => {
+    const env = {
+      UNSTALE_VALKEY_URL: "rediss://u:p@nowhere/2",
+      UNSTALE_VALKEY_SENTINELS: "one:26379,two:26380",
+      UNSTALE_VALKEY_SENTINEL_NAME: "main",
+    };
+    expect(valkeyTarget(configOf(env))).toEqual({
+      sentinels: [
+        { host: "one", port: 26_379 },
+        { host: "two", port: 26_380 },
+      ],
+      name: "main",
+      username: "u",
+      password: "p",
+      db: 2,
+      tls: {},
+    });
+    const plain = valkeyTarget(configOf({ UNSTALE_VALKEY_SENTINELS: "one:26379" }));
+    expect(plain).toEqual({ sentinels: [{ host: "one", port: 26_379 }], name: "mymaster", db: 0 });
+  });
+});
+
 describe("Kafka", () => {
   test("without TLS and SASL", () => {
     expect(kafkaConnection(configOf({}))).toEqual({ brokers: ["127.0.0.1:9092"], clientId: "unstale" });
