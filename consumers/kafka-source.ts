@@ -90,6 +90,7 @@ class KafkaSource implements ChangeSource {
   readonly #supervision: Supervision;
   readonly #stopping = new AbortController();
   readonly #logEnds: LogEnds;
+  #closingEnds: Promise<void> | undefined;
   #session: KafkaSession | undefined;
   #supervised: Promise<void> | undefined;
   #drainMs = 0;
@@ -98,7 +99,7 @@ class KafkaSource implements ChangeSource {
   constructor(options: KafkaSourceOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#logEnds = new LogEnds(() => this.#sideClient());
+    this.#logEnds = new LogEnds(() => this.#sideClient(), this.#clock);
     this.#supervision = new Supervision(
       { ...defaultSupervision, ...options.supervision },
       options.random ?? Math.random,
@@ -129,10 +130,11 @@ class KafkaSource implements ChangeSource {
     if (!this.#stopping.signal.aborted) {
       this.#drainMs = drainMs;
       this.#stopping.abort();
-      this.#logEnds.close();
+      this.#closingEnds = this.#logEnds.close();
       void this.#session?.close(drainMs);
     }
     await this.#supervised;
+    await this.#closingEnds;
     return { drained: this.#drained };
   }
 
