@@ -33,9 +33,12 @@ export {
   type ChangeProducer,
   createChangeProducer,
   createKafkaAdmin,
+  createLogReader,
   type KafkaAdmin,
   type KafkaToolOptions,
+  type LogReading,
 } from "./kafka-publisher.ts";
+export type { LogPage, LogRange } from "./kafka-reader.ts";
 export { createKafkaSource, defaultConsumerTuning, type KafkaSourceOptions } from "./kafka-source.ts";
 export type { CommittedOffset, ConsumerTuning, KafkaConnection, LogBounds, OutgoingRecord } from "./kafka-types.ts";
 export { type Log, silentLog } from "./log.ts";

@@ -12,6 +12,7 @@ export interface AdminLike {
     waitForLeaders: boolean;
   }): Promise<boolean>;
   fetchTopicOffsets(topic: string): Promise<readonly { partition: number; low: string; high: string }[]>;
+  fetchTopicOffsetsByTimestamp(topic: string, time: number): Promise<readonly { partition: number; offset: string }[]>;
   fetchOffsets(options: { groupId: string; topics: string[] }): Promise<
     readonly {
       topic: string;
@@ -65,6 +66,11 @@ export function kafkaAdmin(admin: AdminLike): KafkaAdminClient {
         await admin.createTopics({ topics: wanted, waitForLeaders: true });
       }),
     bounds: (topic) => told(`Reading the offsets of ${topic}`, () => bounds(admin, topic)),
+    offsetsAt: (topic, time) =>
+      told(`Reading the offsets of ${topic}`, async () => {
+        const found = await admin.fetchTopicOffsetsByTimestamp(topic, time);
+        return found.map(({ partition, offset }) => ({ partition, offset: BigInt(offset) }));
+      }),
     committed: (groupId, topics) =>
       told(`Reading the offsets of group ${groupId}`, () => committed(admin, groupId, [...topics])),
     uncompacted: (topics) => told("Reading the settings of topics", () => uncompacted(admin, topics)),

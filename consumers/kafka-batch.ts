@@ -54,7 +54,10 @@ export function kafkaBatch(payload: PayloadLike): KafkaBatch {
   };
 }
 
-function recordOf(batch: BatchLike, message: MessageLike | undefined): SourceRecord {
+export function recordOf(
+  batch: Pick<BatchLike, "topic" | "partition">,
+  message: MessageLike | undefined,
+): SourceRecord {
   if (message === undefined) throw new RangeError("no such record in the batch");
   return {
     topic: batch.topic,

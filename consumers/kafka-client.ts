@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import net from "node:net";
 import tls from "node:tls";
 // CommonJS, of whose exports Node's ESM sees but six by name: everything is taken from the default.
+import { systemClock } from "@unstale/cache-core";
 import kafkajs, {
   type Assigner,
   type Consumer,
@@ -15,10 +16,12 @@ import type { Partition } from "./change-source.ts";
 import { type CodecName, findCodec } from "./compression-codecs.ts";
 import { signedAs } from "./group-members.ts";
 import { kafkaAdmin } from "./kafka-admin.ts";
+import type { BatchLike } from "./kafka-batch.ts";
 import { clientRetry, kafkaSettings } from "./kafka-config.ts";
 import { type ClusterLike, kafkaConsumer } from "./kafka-consumer.ts";
 import { kafkaError } from "./kafka-error.ts";
 import { kafkaLogEnds, type LogCluster } from "./kafka-log-ends.ts";
+import { kafkaReader, type LogReader, type ReaderCluster } from "./kafka-reader.ts";
 import type {
   ConsumerListeners,
   ConsumerOptions,
@@ -67,8 +70,9 @@ export const createKafkaClient: CreateKafkaClient = ({ connection, log, retries 
       return createConsumer(kafka, options);
     },
     producer: () => createProducer(kafka),
+    reader: () => createReader(kafka),
     admin: () => kafkaAdmin(kafka.admin()),
-    logEnds: () => createLogEnds(kafka),
+    logEnds: () => kafkaLogEnds(openCluster(kafka)),
     destroy: sockets.destroy,
   };
 };
@@ -102,20 +106,37 @@ function createConsumer(kafka: Kafka, options: ConsumerOptions): KafkaConsumer {
 }
 
 /** kafkajs shows its cluster to partition assigners only. The consumer never runs: it joins no group. */
-function createLogEnds(kafka: Kafka): KafkaLogEnds {
-  let cluster: LogCluster | undefined;
+function openCluster(kafka: Kafka): Opened {
+  let cluster: unknown;
   const consumer = kafka.consumer({
-    groupId: "unstale-log-ends",
+    groupId: "none",
     allowAutoTopicCreation: false,
     partitionAssigners: [
       (config) => {
-        cluster = config.cluster as unknown as LogCluster;
+        cluster = config.cluster;
         return PartitionAssigners.roundRobin(config);
       },
     ],
   });
   if (cluster === undefined) throw new Error("kafkajs did not show its cluster.");
-  return kafkaLogEnds({ cluster, connect: () => consumer.connect(), disconnect: () => consumer.disconnect() });
+  // Its declarations leave out what we need of it.
+  const found = cluster as LogCluster & ReaderCluster;
+  return { cluster: found, connect: () => consumer.connect(), disconnect: () => consumer.disconnect() };
+}
+
+interface Opened {
+  readonly cluster: LogCluster & ReaderCluster;
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+function createReader(kafka: Kafka): LogReader {
+  const require = createRequire(import.meta.url);
+  const Batch = require("kafkajs/src/consumer/batch") as new (
+    ...parts: [topic: string, fetched: string, data: object]
+  ) => BatchLike;
+  const batchOf = (...parts: ConstructorParameters<typeof Batch>): BatchLike => new Batch(...parts);
+  return kafkaReader({ ...openCluster(kafka), batchOf, clock: systemClock });
 }
 
 /** Members say for whom they work, see `group-members.ts`. */

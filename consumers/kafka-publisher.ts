@@ -1,4 +1,5 @@
 import { createKafkaClient } from "./kafka-client.ts";
+import type { LogReader } from "./kafka-reader.ts";
 import type { KafkaAdminClient, KafkaConnection, RecordSender } from "./kafka-types.ts";
 import { type Log, silentLog } from "./log.ts";
 
@@ -53,4 +54,26 @@ export async function createKafkaAdmin({ connection, log }: KafkaToolOptions): P
     throw error;
   }
   return { ...admin, close };
+}
+
+export interface LogReading extends Pick<LogReader, "read"> {
+  /** Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+/** Reads logs beside every group, for the command line. */
+export async function createLogReader({ connection, log }: KafkaToolOptions): Promise<LogReading> {
+  const client = createKafkaClient({ connection, log: log ?? silentLog, retries: connection.brokers.length });
+  const reader = client.reader();
+  const close = async (): Promise<void> => {
+    await reader.disconnect().catch(() => {});
+    client.destroy();
+  };
+  try {
+    await reader.connect();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { read: (range) => reader.read(range), close };
 }

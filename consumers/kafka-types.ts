@@ -1,6 +1,7 @@
 /** What this room sees of a Kafka client: kafkajs stays behind these. Offsets are bigint, values are bytes. */
 import type { Partition, PartitionOffset } from "./change-source.ts";
 import type { GroupMember } from "./group-members.ts";
+import type { LogReader } from "./kafka-reader.ts";
 import type { RecordBatch } from "./slices.ts";
 
 export interface KafkaConnection {
@@ -79,6 +80,8 @@ export interface KafkaAdminClient {
   /** Creates those that are missing. Without `partitions`, and for replicas always, the broker's defaults hold. */
   createTopics(topics: readonly { readonly topic: string; readonly partitions?: number | undefined }[]): Promise<void>;
   bounds(topic: string): Promise<readonly LogBounds[]>;
+  /** Of each partition the first offset whose record is not older than `time` (ms since the epoch), else its end. */
+  offsetsAt(topic: string, time: number): Promise<readonly { readonly partition: number; readonly offset: bigint }[]>;
   committed(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]>;
   /** Topics of which it is known that no record is ever compacted away. */
   uncompacted(topics: readonly string[]): Promise<ReadonlySet<string>>;
@@ -172,6 +175,7 @@ export interface KafkaConsumer {
 export interface KafkaClient {
   consumer(options: ConsumerOptions): KafkaConsumer;
   producer(): KafkaProducer;
+  reader(): LogReader;
   admin(): KafkaAdminClient;
   logEnds(): KafkaLogEnds;
   /** Cuts every connection, and refuses new ones: whatever still runs inside fails soon. */

@@ -26,8 +26,8 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     .configureOutput({ writeOut: print, writeErr: complain })
     .exitOverride();
 
-  const command = (name: string, summary: string): Command =>
-    program
+  const command = (name: string, summary: string, parent: Command = program): Command =>
+    parent
       .command(name)
       .description(summary)
       .option("-c, --config <file>", "read settings from a YAML file")
@@ -67,6 +67,50 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     },
   );
 
+  command("lag", "Print how far the group and Valkey are in each partition, in records and seconds.")
+    .option("--topic <topic>", "only this topic")
+    .action(async (options) => {
+      const { lag } = await import("./commands/lag.ts");
+      code = await lag(surroundings, options);
+    });
+
+  command("replay", "Read a stretch of the topics again, beside the group, and invalidate what its events name.")
+    .requiredOption("--from <bound>", "first offset, or a time, or how long ago: 42, 2026-11-23T10:00:00Z, 90m")
+    .option("--to <bound>", "end of the stretch, written alike; else the end of the log")
+    .option("--topic <topic>", "only this topic")
+    .addOption(new Option("--partition <number>", "only this partition").argParser(whole("--partition", 0)))
+    .option("--apply", "do it; without it only what is there is counted")
+    .action(async (options) => {
+      const { replay } = await import("./commands/replay.ts");
+      code = await replay(surroundings, options);
+    });
+
+  const dlq = program.command("dlq").description("Dead letters: records that could not be read.");
+  const letters = (name: string, summary: string): Command =>
+    command(name, summary, dlq)
+      .option("--topic <topic>", "only letters of this topic")
+      .option("--reason <reason>", "only letters with this reason, such as not-json")
+      .option("--since <time>", "not older than this: 2026-11-23T10:00:00Z, or 90m ago")
+      .option("--until <time>", "older than this, written alike")
+      .addOption(new Option("--limit <number>", "at most so many").default(100).argParser(whole("--limit", 1)));
+  letters("list", "Print dead letters, the oldest first.").action(async (options) => {
+    const { dlqList } = await import("./commands/dlq.ts");
+    code = await dlqList(surroundings, options);
+  });
+  command("show", "Print one dead letter with key, value and headers.", dlq)
+    .argument("<letter>", "as list names it, such as cms.documents.dlq/0/12")
+    .action(async (name: string, options) => {
+      const { dlqShow } = await import("./commands/dlq.ts");
+      code = await dlqShow(surroundings, name, options);
+    });
+  letters("replay", "Send dead letters back to where they came from.")
+    .option("--apply", "do it; without it only what would be sent is printed")
+    .addOption(new Option("--rate <number>", "records for each second").default(100).argParser(whole("--rate", 1)))
+    .action(async (options) => {
+      const { dlqReplay } = await import("./commands/dlq.ts");
+      code = await dlqReplay(surroundings, options);
+    });
+
   program
     .command("completion")
     .description("Print a script that completes commands, options and settings in a shell.")
@@ -101,4 +145,12 @@ function seconds(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && value > 0 && value <= 86_400) return value;
   throw new InvalidArgumentError("Expected seconds, more than 0 and at most 86400.");
+}
+
+function whole(option: string, least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d{1,9}$/.test(text) && value >= least) return value;
+    throw new InvalidArgumentError(`${option}: expected a whole number from ${least} on.`);
+  };
 }

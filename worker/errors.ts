@@ -17,6 +17,7 @@ export const workerErrors = {
     retryable: false,
     summary: "A namespace, or everything, was to be invalidated by a topic that may not ask for it.",
   },
+  UNSTALE_NOT_FOUND: { retryable: false, summary: "What was asked for is not there." },
   UNSTALE_NOT_APPLIED: { retryable: true, summary: "The event was produced, but no worker applied it in time." },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -135,6 +135,9 @@ export function createFakeKafka(): FakeKafka {
       consumers.push(consumer);
       return consumer;
     },
+    reader: () => {
+      throw new Error("nothing to read");
+    },
     producer: () => ({ connect: async () => {}, disconnect: async () => {}, send: async () => [] }),
     admin: () => ({
       connect: async () => {},
@@ -145,6 +148,7 @@ export function createFakeKafka(): FakeKafka {
           ["t.dlq", 1],
         ]),
       createTopics: async () => {},
+      offsetsAt: async () => [],
       bounds: async () => [0, 1].map((one) => ({ partition: one, low: log.low, end: log.end })),
       committed: async () => {
         const { committed: offset, metadata } = log;

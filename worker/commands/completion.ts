@@ -7,6 +7,7 @@ export type Shell = (typeof shells)[number];
 interface Words {
   /** Name, and one line about it. */
   readonly commands: readonly (readonly [string, string])[];
+  /** Of each command: its options, or the commands below it and theirs. */
   readonly options: ReadonlyMap<string, readonly (readonly [string, string])[]>;
 }
 
@@ -15,13 +16,18 @@ export function completion(shell: Shell, program: Command): string {
   const words: Words = {
     commands: program.commands.map((command) => [command.name(), firstSentence(command.description())]),
     options: new Map(
-      program.commands.map((command) => [
-        command.name(),
-        command.options.map(({ long, description }) => [long ?? "", description] as const),
-      ]),
+      program.commands.map((command) => {
+        const below = command.commands.map((each) => [each.name(), firstSentence(each.description())] as const);
+        const options = new Map([command, ...command.commands].flatMap(optionsOf));
+        return [command.name(), [...below, ...options]];
+      }),
     ),
   };
   return { bash, zsh, fish }[shell](words);
+}
+
+function optionsOf({ options }: Command): (readonly [string, string])[] {
+  return options.map(({ long, description }) => [long ?? "", description] as const);
 }
 
 const paths = Object.values(settings).map(({ path }) => `${path}=`);
@@ -77,8 +83,9 @@ function fish({ commands, options }: Words): string {
     ...commands.map(([name, about]) => `complete -c unstale -n __fish_use_subcommand -a ${name} -d ${quoted(about)}`),
     ...[...options].flatMap(([command, list]) =>
       list.map(([long, about]) => {
-        const values = { "--config": " -r -F", "--set": ` -x -a ${quoted(paths.join(" "))}` }[long] ?? "";
         const seen = `'__fish_seen_subcommand_from ${command}'`;
+        if (!long.startsWith("--")) return `complete -c unstale -n ${seen} -a ${long} -d ${quoted(about)}`;
+        const values = { "--config": " -r -F", "--set": ` -x -a ${quoted(paths.join(" "))}` }[long] ?? "";
         return `complete -c unstale -n ${seen} -l ${long.slice(2)}${values} -d ${quoted(about)}`;
       }),
     ),

@@ -38,7 +38,8 @@ describe("unstale", () => {
   test("--help names the commands and the exit codes", async () => {
     const { code, out } = await unstale(["--help"]);
     expect(code).toBe(0);
-    for (const word of ["run", "invalidate", "config", "doctor", "Exit codes: 0", "130"]) expect(out).toContain(word);
+    for (const word of ["run", "invalidate", "config", "doctor", "lag", "replay", "dlq", "Exit codes: 0", "130"])
+      expect(out).toContain(word);
   });
 
   test("--version", async () => {
@@ -112,6 +113,18 @@ describe("invalidate", () => {
     [["invalidate", "a", "--topic", "other"], "cms.documents"],
     [["invalidate", "a", "--set", "embedded=true"], "HTTP"],
     [["doctor", "--set", "embedded=true"], "nothing to look at"],
+    [["lag", "--topic", "other"], "cms.documents"],
+    [["lag", "--set", "embedded=true"], "in its memory"],
+    [["replay"], "--from"],
+    [["replay", "--from", "soon"], "expected an offset"],
+    [["replay", "--from", "42"], "--partition"],
+    [["replay", "--from", "42", "--partition", "0", "--set", "kafka.topics=a,b"], "--topic"],
+    [["replay", "--from", "1h", "--partition", "-1"], "whole number"],
+    [["dlq", "list", "--limit", "0"], "from 1 on"],
+    [["dlq", "list", "--since", "42"], "expected a time"],
+    [["dlq", "show", "cms.documents/0/1"], "cms.documents.dlq/0/12"],
+    [["dlq", "replay", "--rate", "many"], "--rate"],
+    [["dlq", "burn"], "unknown command"],
   ])("%j is refused before anything is connected", async (args, text) => {
     const { code, err } = await unstale(args);
     expect(code).toBe(2);
