@@ -113,6 +113,8 @@ export interface Slice extends Partition {
   readonly first: bigint;
   readonly next: bigint;
   readonly records: number;
+  /** Offsets of those records that could be read; the others go to the dead letters. */
+  readonly readable: readonly bigint[];
   /** Distinct W3C trace contexts of the records, at most 64; `{traceparent, tracestate?}`. */
   readonly traces: readonly Readonly<Record<string, string>>[];
   /** Log end when the slice was fetched. */

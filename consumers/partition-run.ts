@@ -25,7 +25,7 @@ import type { Delivery, PartitionRunOptions } from "./partition-run-options.ts";
 import { Pulse } from "./pulse.ts";
 import { waitForRoom } from "./room.ts";
 import { attemptSlice } from "./slice-attempt.ts";
-import { type CutSlice, cutSlice } from "./slices.ts";
+import { type CutSlice, cutSlice, readableIn } from "./slices.ts";
 import { collectTraces } from "./trace-context.ts";
 
 export type RunState = "assigning" | "running" | "held" | "full" | "gap" | "frozen" | "ended";
@@ -212,7 +212,16 @@ export class PartitionRun {
     const abort = new AbortController();
     const epoch = this.#epoch;
     const { first, next, changes } = cut;
-    const facts = { first, next, changes, records: cut.records.length, traces: collectTraces(cut.records), end };
+    const readable = readableIn(cut);
+    const facts = {
+      first,
+      next,
+      changes,
+      readable,
+      records: cut.records.length,
+      traces: collectTraces(cut.records),
+      end,
+    };
     const slice: Slice = { ...this.partition, ...facts, signal: abort.signal };
     this.#applying = abort;
     const outcome = await this.#attemptAt(slice, cut, abort);

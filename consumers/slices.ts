@@ -63,6 +63,12 @@ export function cutSlice({ batch, fromIndex, position, decode, limits }: CutRequ
   return { ...slice, first: slice.records[0]?.offset ?? position, next, nextIndex: index };
 }
 
+/** Offsets of the records that are no failures. */
+export function readableIn({ records, failures }: CutSlice): readonly bigint[] {
+  const failed = new Set(failures.map(({ record }) => record));
+  return records.filter((record) => !failed.has(record)).map(({ offset }) => offset);
+}
+
 type Growing = { records: SourceRecord[]; changes: PositionedChange[]; failures: FailedRecord[] };
 
 function add({ records, changes, failures }: Growing, record: SourceRecord, decoded: Decoded): void {

@@ -31,6 +31,8 @@ export interface AssignmentOptions {
 interface Start extends Mark {
   readonly decision: StartDecision;
   readonly missed?: Missed | undefined;
+  /** What every bucket had applied before. */
+  readonly seen: number;
 }
 
 export function createAssignment(options: AssignmentOptions): Assignment {
@@ -64,12 +66,13 @@ export function createAssignment(options: AssignmentOptions): Assignment {
       }
       report({ topic, partition, committed, low, end, applied: applied[index] }, decision);
       const missed = missedBy({ topic, partition }, decision);
-      return { topic, partition, offset: decision.offset, reason: missed?.reason, decision, missed };
+      const seen = seenBy(applied[index] ?? [], decision);
+      return { topic, partition, offset: decision.offset, reason: missed?.reason, decision, missed, seen };
     });
     await widening.widen(starts.flatMap(({ missed }) => missed ?? []));
     await widening.attach(starts.filter(({ decision }) => decision.attach));
     for (const { missed, ...start } of starts) if (missed) await widening.seal({ ...start, reason: missed.reason });
-    for (const start of starts) positions.begin(start, Number(start.offset));
+    for (const start of starts) positions.begin(start, Number(start.offset), start.seen);
     return starts.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
   }
 
@@ -86,6 +89,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     const { partition: place, from, to, cause } = gap;
     await pipeline.quiet(place);
     metrics.add("gaps", { topic: place.topic, cause });
+    if (to > from) metrics.add("records", { topic: place.topic, outcome: "missed" }, Number(to - from));
     const reason = `gap-${cause}` as const;
     await widening.widen([{ ...place, reason, from, to }]);
     const mark = { ...place, offset: to, reason };
@@ -102,6 +106,11 @@ export function createAssignment(options: AssignmentOptions): Assignment {
     },
     onGap,
   };
+}
+
+/** Where a log begins anew, what was applied of it before is of another one. */
+function seenBy(applied: readonly (number | undefined)[], { attach, offset }: StartDecision): number {
+  return attach ? Number(offset) : Math.max(Number(offset), Math.min(...applied.map((one) => one ?? 0)));
 }
 
 function missedBy(partition: Partition, { barrier, reason, from, offset }: StartDecision): Missed | undefined {

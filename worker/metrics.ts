@@ -29,8 +29,9 @@ export const workerMetrics = {
     name: "unstale.worker.records",
     kind: "counter",
     unit: "{record}",
-    description: "Records whose slice was applied.",
-    attributes: ["topic"],
+    description:
+      "Records by outcome, one for each time that one was read to its end: applied; duplicate (applied before); dead-lettered; missed (lost in the log before it could be read).",
+    attributes: ["topic", "outcome"],
   },
   documents: {
     name: "unstale.worker.documents",

@@ -85,6 +85,7 @@ export function createNotices({ lifecycle, metrics, log, onFailed }: NoticesOpti
       log.warn({ ...partition, offset }, "nothing can be read at this offset; probing"),
     "dead-letter": ({ partition, offset, reason, detail }) => {
       metrics.add("deadLetters", { topic: partition.topic, reason });
+      metrics.add("records", { topic: partition.topic, outcome: "dead-lettered" });
       log.warn({ ...partition, offset, reason, detail }, "a record cannot be read; sent to the dead letters");
     },
   };

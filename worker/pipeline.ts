@@ -86,11 +86,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     reply: Extract<InvalidationReply, { kind: "applied" }>,
   ): SliceOutcome {
     const { topic } = slice;
+    account(slice, position.seen);
     positions.advance(position, Number(slice.next));
     const now = clock.now();
     for (const { occurredAt } of slice.changes)
       metrics.record("eventToUnservable", Math.max(0, now - occurredAt), { topic });
-    metrics.add("records", { topic }, slice.records);
     metrics.add("documents", { topic }, changes.documents.length);
     metrics.add("scopes", { topic }, reply.raised);
     metrics.add("entriesDeleted", { phase: "barrier" }, reply.deleted);
@@ -104,6 +104,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     tracing.drain(reply.drains, reply.settled);
     const settled = reply.settled.then(({ deleted }) => metrics.add("entriesDeleted", { phase: "drain" }, deleted));
     return { kind: "applied", settled };
+  }
+
+  /** Each record that could be read, once; the others are counted when their letters have arrived. */
+  function account({ topic, readable }: Slice, seen: number): void {
+    const duplicates = readable.filter((offset) => offset < seen).length;
+    const outcomes = { applied: readable.length - duplicates, duplicate: duplicates };
+    for (const [outcome, count] of Object.entries(outcomes)) {
+      if (count > 0) metrics.add("records", { topic, outcome }, count);
+    }
   }
 
   function failed(slice: Slice, error: unknown): SliceOutcome {

@@ -84,6 +84,7 @@ export function slice({ first, next, changes = [], occurredAt = 0, signal }: Sli
     first: BigInt(first),
     next: end,
     records: Math.max(1, changes.length),
+    readable: Array.from({ length: Math.max(1, changes.length) }, (_, index) => BigInt(first + index)),
     traces: [],
     end,
     signal: signal ?? new AbortController().signal,
