@@ -6,7 +6,9 @@ import type { CommittedOffset, KafkaAdminClient, LogBounds, MarkedOffset } from 
 export interface AdminLike {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
-  fetchTopicMetadata(): Promise<{ topics: readonly { name: string; partitions: readonly unknown[] }[] }>;
+  fetchTopicMetadata(options?: { topics: string[] }): Promise<{
+    topics: readonly { name: string; partitions: readonly { replicas: readonly unknown[] }[] }[];
+  }>;
   createTopics(options: {
     topics: { topic: string; numPartitions: number; replicationFactor: number }[];
     waitForLeaders: boolean;
@@ -73,6 +75,7 @@ export function kafkaAdmin(admin: AdminLike): KafkaAdminClient {
       }),
     committed: (groupId, topics) =>
       told(`Reading the offsets of group ${groupId}`, () => committed(admin, groupId, [...topics])),
+    describeTopic: (topic) => told(`Describing ${topic}`, () => describeTopic(admin, topic)),
     uncompacted: (topics) => told("Reading the settings of topics", () => uncompacted(admin, topics)),
     describeGroup: (groupId) =>
       told(`Describing group ${groupId}`, async () => {
@@ -113,15 +116,38 @@ async function committed(admin: AdminLike, groupId: string, topics: string[]): P
   );
 }
 
+async function describeTopic(admin: AdminLike, topic: string): Promise<{ replicas: number; retentionMs?: number }> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const replicas = Math.min(...(topics[0]?.partitions ?? []).map((partition) => partition.replicas.length));
+  // To read settings takes a permission that a worker need not have.
+  const settings = await settingsOf(admin, [topic], ["cleanup.policy", "retention.ms"]).catch(() => undefined);
+  const own = settings?.get(topic);
+  const retentionMs = Number(own?.get("retention.ms") ?? -1);
+  const drops = own?.get("cleanup.policy")?.includes("delete") === true && retentionMs >= 0;
+  return drops ? { replicas, retentionMs } : { replicas };
+}
+
 async function uncompacted(admin: AdminLike, topics: readonly string[]): Promise<Set<string>> {
   if (topics.length === 0) return new Set();
-  const resources = topics.map((name) => ({ type: topicResource, name, configNames: ["cleanup.policy"] }));
+  const settings = await settingsOf(admin, topics, ["cleanup.policy"]);
+  return new Set([...settings].filter(([, own]) => own.get("cleanup.policy") === "delete").map(([topic]) => topic));
+}
+
+/** By topic and by name; topics of which they may not be read are left out. */
+async function settingsOf(
+  admin: AdminLike,
+  topics: readonly string[],
+  configNames: string[],
+): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
+  const resources = topics.map((name) => ({ type: topicResource, name, configNames }));
   const answer = await admin.describeConfigs({ resources, includeSynonyms: false });
-  const known = answer.resources.filter(({ errorCode, configEntries }) => {
-    const policy = configEntries.find(({ configName }) => configName === "cleanup.policy")?.configValue;
-    return errorCode === 0 && policy === "delete";
-  });
-  return new Set(known.map(({ resourceName }) => resourceName));
+  const known = answer.resources.filter(({ errorCode }) => errorCode === 0);
+  return new Map(
+    known.map(({ resourceName, configEntries }) => [
+      resourceName,
+      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+    ]),
+  );
 }
 
 /** As kafkajs takes offsets to commit. */

@@ -83,6 +83,8 @@ export interface KafkaAdminClient {
   /** Of each partition the first offset whose record is not older than `time` (ms since the epoch), else its end. */
   offsetsAt(topic: string, time: number): Promise<readonly { readonly partition: number; readonly offset: bigint }[]>;
   committed(groupId: string, topics: readonly string[]): Promise<readonly CommittedOffset[]>;
+  /** `replicas`: of the partition that has the fewest. `retentionMs`: absent where it is without end or may not be read. */
+  describeTopic(topic: string): Promise<{ readonly replicas: number; readonly retentionMs?: number }>;
   /** Topics of which it is known that no record is ever compacted away. */
   uncompacted(topics: readonly string[]): Promise<ReadonlySet<string>>;
   /** `state` as Kafka calls it; only of a `Stable` group is it known for whom its members work. */

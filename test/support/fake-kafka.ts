@@ -154,6 +154,7 @@ export function createFakeKafka(): FakeKafka {
         const { committed: offset, metadata } = log;
         return [{ ...partition, metadata, ...(offset === undefined ? {} : { offset }) }];
       },
+      describeTopic: async () => ({ replicas: 1 }),
       uncompacted: async () => new Set(log.policyKnown ? ["t"] : []),
       describeGroup: async () => ({ state: log.groupState, members: log.members }),
       describeCluster: async () => ({ brokers: 1, clusterId: "fake" }),

@@ -19,7 +19,7 @@ export async function doctor(surroundings: Surroundings, options: CommonOptions)
     const results: readonly CheckResult[] = [
       { name: "settings", status: "ok", message: `valid; ${given} given, the others are defaults` },
       ...(await valkeyChecks({ store, problem }, config)),
-      ...(await kafkaChecks(config, store)),
+      ...(await kafkaChecks(config, store, surroundings.clock)),
     ];
     const failed = results.some(({ status }) => status === "fail");
     surroundings.print(options.json ? `${JSON.stringify({ ok: !failed, checks: results })}\n` : describe(results));

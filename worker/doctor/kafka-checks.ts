@@ -1,15 +1,23 @@
-import type { CacheStore } from "@unstale/cache-core";
+import type { CacheStore, Clock } from "@unstale/cache-core";
 import type { Config } from "../../config/index.ts";
-import { createKafkaAdmin, deadLetterTopic, type KafkaAdmin } from "../../consumers/index.ts";
+import {
+  createKafkaAdmin,
+  createLogReader,
+  deadLetterTopic,
+  type KafkaAdmin,
+  type LogReading,
+} from "../../consumers/index.ts";
 import { kafkaConnection } from "../connections.ts";
 import { reasonOf } from "../errors.ts";
 import { decideStart } from "../start-position.ts";
 import { type CheckResult, fail, failure, ok, warn } from "./check.ts";
+import { letterCheck, logChecks } from "./log-checks.ts";
 
 /** Reachability, topics, dead-letter topics, group, and whether log, group and Valkey agree about offsets. */
 export async function kafkaChecks(
   config: Config,
-  store: Pick<CacheStore, "heartbeat">,
+  store: Pick<CacheStore, "heartbeat" | "deployment">,
+  clock: Pick<Clock, "now">,
 ): Promise<readonly CheckResult[]> {
   const brokers = config.kafkaBrokers.join(", ");
   let admin: KafkaAdmin;
@@ -29,11 +37,17 @@ export async function kafkaChecks(
     const topics = await admin.listTopics();
     const reached = ok("kafka", `cluster ${cluster.clusterId} with ${cluster.brokers} brokers, by ${brokers}`);
     const existing = config.kafkaTopics.map(({ name }) => name).filter((name) => topics.has(name));
+    const { kafkaGroupId: groupId } = config;
     return [
       reached,
-      ...config.kafkaTopics.flatMap(({ name }) => topicChecks(name, topics)),
-      await groupCheck(admin, config.kafkaGroupId),
-      ...(await Promise.all(existing.map((topic) => offsetCheck({ admin, store, topic, group: config.kafkaGroupId })))),
+      ...(await Promise.all(config.kafkaTopics.map(({ name }) => topicChecks(name, topics, admin)))).flat(),
+      await groupCheck(admin, groupId, await ownerOf(store)),
+      ...(await Promise.all(existing.map((topic) => offsetCheck({ admin, store, topic, group: groupId })))),
+      ...(await withReader(config, (reader) =>
+        Promise.all(
+          existing.map((topic) => logChecks(topic, cluster.brokers, { admin, reader, store, groupId, clock })),
+        ),
+      )),
     ];
   } catch (error) {
     return [failure("kafka", error, "Let this user describe the cluster, its topics and the group.")];
@@ -42,7 +56,11 @@ export async function kafkaChecks(
   }
 }
 
-function topicChecks(topic: string, topics: ReadonlyMap<string, number>): readonly CheckResult[] {
+async function topicChecks(
+  topic: string,
+  topics: ReadonlyMap<string, number>,
+  admin: KafkaAdmin,
+): Promise<readonly CheckResult[]> {
   const name = `topic ${topic}`;
   const partitions = topics.get(topic);
   if (partitions === undefined) {
@@ -55,28 +73,53 @@ function topicChecks(topic: string, topics: ReadonlyMap<string, number>): readon
     ];
   }
   const letters = deadLetterTopic(topic);
-  return [
-    ok(name, `${partitions} partitions`),
-    topics.has(letters)
-      ? ok(`topic ${letters}`, "exists")
-      : warn(
-          `topic ${letters}`,
-          "does not exist",
-          "Nothing, if the worker may create topics: it does so at its start. Else create it.",
-        ),
-  ];
+  const missing = warn(
+    `topic ${letters}`,
+    "does not exist",
+    "Nothing, if the worker may create topics: it does so at its start. Else create it.",
+  );
+  return [ok(name, `${partitions} partitions`), topics.has(letters) ? await letterCheck(topic, admin) : missing];
 }
 
-async function groupCheck(admin: KafkaAdmin, group: string): Promise<CheckResult> {
+/** Whose the group should be. Why Valkey does not say it is another check's business. */
+async function ownerOf(store: Pick<CacheStore, "deployment">): Promise<string | undefined> {
+  const record = await store.deployment().catch(() => undefined);
+  return record !== undefined && "id" in record ? record.id : undefined;
+}
+
+async function groupCheck(admin: KafkaAdmin, group: string, owner: string | undefined): Promise<CheckResult> {
   const name = `group ${group}`;
   const start = 'Start a worker: "unstale run".';
   try {
     const { state, members } = await admin.describeGroup(group);
     const message = `${state}, ${members.length} members`;
+    const strangers =
+      state === "Stable" ? members.filter((member) => owner !== undefined && member.owner !== owner) : [];
+    const first = strangers[0];
+    if (first !== undefined) {
+      const whom = first.owner === undefined ? "is no unstale of this version" : `works for deployment ${first.owner}`;
+      return fail(
+        name,
+        `${message}; ${first.clientId} at ${first.host.replace(/^\//, "")} ${whom}, not for ${owner}`,
+        "Give each deployment a group of its own (UNSTALE_KAFKA_GROUP_ID).",
+      );
+    }
     return members.length > 0 ? ok(name, message) : warn(name, message, start);
   } catch (error) {
     // A cluster that never had a group has no coordinator yet.
     return warn(name, `cannot be described: ${reasonOf(error)}`, start);
+  }
+}
+
+async function withReader(
+  config: Config,
+  work: (reader: LogReading) => Promise<readonly (readonly CheckResult[])[]>,
+): Promise<readonly CheckResult[]> {
+  const reader = await createLogReader({ connection: kafkaConnection(config) });
+  try {
+    return (await work(reader)).flat();
+  } finally {
+    await reader.close();
   }
 }
 
@@ -96,19 +139,16 @@ async function offsetCheck({ admin, store, topic, group }: OffsetCheck): Promise
   const beat = await store.heartbeat({ bucket: 0, partitions }).catch(() => undefined);
   if (beat === undefined) return warn(name, "cannot be compared without Valkey", "Mend Valkey first.");
   if (beat.kind !== "alive") return fail(name, "the keys in Valkey are of a newer format", "Update this program.");
-  let behind = 0n;
   const surprises: string[] = [];
   bounds.forEach(({ partition, low, end }, index) => {
     const offset = committed.find((each) => each.partition === partition)?.offset;
-    behind += end - (offset ?? low);
     const { reason } = decideStart({ committed: offset, low, end, applied: [beat.applied[index]] });
     if (reason !== "resumed" && reason !== "new") surprises.push(`${partition} ${reason}`);
   });
-  const message = `${behind} records not committed`;
-  if (surprises.length === 0) return ok(name, message);
+  if (surprises.length === 0) return ok(name, "log, group and Valkey agree");
   return warn(
     name,
-    `${message}; log, group and Valkey disagree: ${surprises.join(", ")}`,
+    `log, group and Valkey disagree: ${surprises.join(", ")}`,
     "Nothing: a worker that starts replays or invalidates what it must. If it comes again, look for what loses state.",
   );
 }
