@@ -28,7 +28,6 @@ import type {
   KafkaClient,
   KafkaConnection,
   KafkaConsumer,
-  KafkaLogEnds,
   KafkaProducer,
   OutgoingRecord,
 } from "./kafka-types.ts";

@@ -93,7 +93,7 @@ const twoGroups: Row = {
     const stranger = await stage.start({ UNSTALE_KAFKA_GROUP_ID: "another-group" });
     stranger.mayEnd = true;
     const { code } = await stranger.ended;
-    expectThat(code === 1 && stranger.tail().includes("UNSTALE_CONFIG_MISMATCH"), `exit code ${code}`);
+    expectThat(code === 3 && stranger.tail().includes("UNSTALE_CONFIG_MISMATCH"), `exit code ${code}`);
     expectThat(stranger.tail().includes("another-group"), "it does not name the groups");
     await stage.over();
   },
