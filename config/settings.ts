@@ -313,6 +313,13 @@ export const settings = {
     default: 8085,
     doc: "Port of the same; 0 takes any free one and logs it.",
   }),
+  readyMaxLag: setting({
+    env: "UNSTALE_READY_MAX_LAG",
+    path: "http.readyMaxLag",
+    type: integer({ min: 1, max: 1_000_000_000 }),
+    default: 100_000,
+    doc: "A worker is not ready while one of its partitions has more records than this to catch up on. It goes on all the same.",
+  }),
   drainTimeoutMs: setting({
     env: "UNSTALE_DRAIN_TIMEOUT",
     path: "drainTimeout",

@@ -78,8 +78,8 @@ What to look at first: \`unstale_worker_event_to_unservable\` (how stale an answ
 
 | page | says |
 |---|---|
-| \`/livez\` | 200 unless the process must be replaced. Knows nothing of Kafka and Valkey: an outage must not restart every worker |
-| \`/readyz\` | 200 while Valkey answers, the group was joined, and no partition is paused. \`?verbose\` lists each check with its reason |
+| \`/livez\` | 200 unless the process must be replaced: the worker gave up, or its own rounds have stood still for a minute. Knows nothing of Kafka and Valkey: an outage must not restart every worker |
+| \`/readyz\` | 200 while Valkey answers, the group was joined, no partition is paused and none is far behind (\`UNSTALE_READY_MAX_LAG\`). \`?verbose\` lists each check with its reason |
 | \`/metrics\` | all metrics as Prometheus text |
 `;
 

@@ -16,6 +16,7 @@ import { observeGauges } from "./gauges.ts";
 import { createHealthServer } from "./health.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
+import { createLiveness } from "./liveness.ts";
 import type { Logger } from "./logger.ts";
 import { createWorkerMetrics } from "./metrics.ts";
 import { createNotices } from "./notices.ts";
@@ -78,7 +79,7 @@ export function createApp(options: AppOptions): App {
   let failure: Error | undefined;
 
   const lifecycle = createLifecycle({
-    conditions: ["valkey", "kafka", "partitions"],
+    conditions: ["valkey", "kafka", "partitions", "lag"],
     onTransition: ({ from, to, reason }) =>
       log[to === "degraded" ? "warn" : "info"]({ from, to, reason }, `worker is ${to}`),
   });
@@ -88,6 +89,7 @@ export function createApp(options: AppOptions): App {
     void stop("failure");
   };
 
+  const liveness = createLiveness({ now: () => performance.now() });
   const positions = createPositions();
   const shared = { store, invalidator, buckets, positions, metrics: workerMetrics, clock, log };
   const reachOf = createGapPolicies(config.kafkaTopics);
@@ -114,7 +116,15 @@ export function createApp(options: AppOptions): App {
 
   let lag: readonly PartitionLag[] = [];
   const rounds = [
-    createRepeating({ everyMs: config.valkeyHeartbeatIntervalMs, clock, work: () => heartbeat.beat() }),
+    createRepeating({
+      everyMs: config.valkeyHeartbeatIntervalMs,
+      clock,
+      work: async () => {
+        liveness.turn();
+        await heartbeat.beat();
+        liveness.turn();
+      },
+    }),
     createRepeating({ everyMs: config.freshnessIntervalMs, clock, work: () => freshness.round() }),
     createRepeating({
       everyMs: lagEveryMs,
@@ -122,6 +132,7 @@ export function createApp(options: AppOptions): App {
       work: async () => {
         // Unknown lag is no observation; why Kafka does not answer is said elsewhere.
         lag = (await source?.lag().catch(() => [])) ?? [];
+        judgeLag(lag, config.readyMaxLag, lifecycle);
       },
     }),
   ];
@@ -141,6 +152,7 @@ export function createApp(options: AppOptions): App {
     host: config.httpHost,
     port: config.httpPort,
     lifecycle,
+    liveness,
     serveMetrics: (request, response) => telemetry.serveMetrics(request, response),
   });
 
@@ -186,6 +198,7 @@ export function createApp(options: AppOptions): App {
     lifecycle.happen("stop", reason);
     stopping.abort(new Error("stopped"));
     const ending = rounds.map((round) => round.stop());
+    liveness.rest();
     const outcome = await source?.stop({ drainMs: config.drainTimeoutMs });
     if (outcome?.drained === false)
       log.warn({}, "not everything settled in time; the rest is delivered to another worker");
@@ -215,4 +228,18 @@ export function createApp(options: AppOptions): App {
       return address;
     },
   };
+}
+
+/** A worker that is far behind does its work, but answers may be as old as its lag: whoever rolls out waits for it. */
+function judgeLag(lag: readonly PartitionLag[], most: number, lifecycle: Pick<Lifecycle, "met" | "unmet">): void {
+  const behind = lag.filter((one) => one.lag > most);
+  const [first] = behind;
+  if (first === undefined) lifecycle.met("lag", `no partition is more than ${most} records behind`);
+  else {
+    const others = behind.length === 1 ? "" : `, and ${behind.length - 1} more partitions`;
+    lifecycle.unmet(
+      "lag",
+      `${first.topic}/${first.partition} is ${first.lag} records behind, more than ${most}${others}`,
+    );
+  }
 }

@@ -2,10 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { reasonOf, workerError } from "./errors.ts";
 import type { Condition, Lifecycle, State } from "./lifecycle.ts";
+import type { Liveness } from "./liveness.ts";
 
 /**
- * `/livez`: whether the process should be replaced. An answer proves that the event loop turns; beyond that only a worker
- * that gave up is dead. An outage of Valkey or Kafka must not fail it, or the outage would restart every worker.
+ * `/livez`: whether the process should be replaced. An answer proves that the event loop turns; beyond that a worker is
+ * dead that gave up, or whose own rounds stand still. An outage of Valkey or Kafka must not fail it, or the outage would
+ * restart every worker.
  * `/readyz`: whether the worker does its work now. `/metrics`: Prometheus text. No route changes anything.
  */
 export interface HealthServer {
@@ -19,10 +21,11 @@ export interface HealthOptions {
   readonly host: string;
   readonly port: number;
   readonly lifecycle: Pick<Lifecycle, "state" | "reason" | "conditions">;
+  readonly liveness: Pick<Liveness, "checks">;
   readonly serveMetrics: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
-interface Check {
+export interface Check {
   readonly name: string;
   readonly ok: boolean;
   readonly reason: string;
@@ -30,9 +33,9 @@ interface Check {
 
 type Route = (request: IncomingMessage, response: ServerResponse, url: URL) => void;
 
-export function createHealthServer({ host, port, lifecycle, serveMetrics }: HealthOptions): HealthServer {
+export function createHealthServer({ host, port, lifecycle, liveness, serveMetrics }: HealthOptions): HealthServer {
   const routes: Readonly<Record<string, Route>> = {
-    "/livez": (_, response, url) => answerChecks(response, url, liveChecks(lifecycle.state, lifecycle.reason)),
+    "/livez": (_, response, url) => answerChecks(response, url, [...liveness.checks(), supervisorCheck(lifecycle)]),
     "/readyz": (_, response, url) =>
       answerChecks(response, url, readyChecks(lifecycle.state, lifecycle.reason, lifecycle.conditions)),
     "/metrics": (request, response) => serveMetrics(request, response),
@@ -91,12 +94,9 @@ function handle(routes: Readonly<Record<string, Route>>, request: IncomingMessag
   } else route(request, response, url);
 }
 
-function liveChecks(state: State, reason: string): readonly Check[] {
+function supervisorCheck({ state, reason }: Pick<Lifecycle, "state" | "reason">): Check {
   const failed = state === "failed" || state === "stopped";
-  return [
-    { name: "event-loop", ok: true, reason: "it answers" },
-    { name: "supervisor", ok: !failed, reason: failed ? `${state}: ${reason}` : state },
-  ];
+  return { name: "supervisor", ok: !failed, reason: failed ? `${state}: ${reason}` : state };
 }
 
 function readyChecks(state: State, reason: string, conditions: readonly Condition[]): readonly Check[] {

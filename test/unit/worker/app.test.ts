@@ -94,6 +94,25 @@ describe("a worker", () => {
     expect(app.lifecycle.state).toBe("running");
   });
 
+  test("is not ready while a partition is far behind, and says which", async () => {
+    const { app, clock, source, ready } = scene({ "http.readyMaxLag": "10" });
+    const start = app.start();
+    await source.started;
+    source.join();
+    await start;
+    source.lags = [{ ...place, end: 20n, lag: 11n }];
+    await until(() => {
+      clock.advance(1_000);
+      return app.lifecycle.state === "degraded";
+    });
+    expect((await ready()).text).toContain("[-]lag failed: t/0 is 11 records behind, more than 10");
+    source.lags = [{ ...place, end: 20n, lag: 10n }];
+    await until(() => {
+      clock.advance(1_000);
+      return app.lifecycle.state === "running";
+    });
+  });
+
   test("is degraded while Valkey is away, by the heartbeat alone", async () => {
     const { app, clock, store, source } = scene();
     const start = app.start();

@@ -1,4 +1,10 @@
-import type { ChangeHandlers, ChangeSource, PartitionOffset, SourceNotice } from "../../../consumers/change-source.ts";
+import type {
+  ChangeHandlers,
+  ChangeSource,
+  PartitionLag,
+  PartitionOffset,
+  SourceNotice,
+} from "../../../consumers/change-source.ts";
 import { type Latch, latch } from "../../support/latch.ts";
 
 export interface FakeSource extends ChangeSource {
@@ -11,6 +17,8 @@ export interface FakeSource extends ChangeSource {
   tell(notice: SourceNotice): void;
   readonly sought: readonly PartitionOffset[];
   readonly stopped: boolean;
+  /** What `lag` says. */
+  lags: readonly PartitionLag[];
   /** From now on `stop` waits until the latch is opened. */
   holdStop(): Latch;
 }
@@ -23,7 +31,8 @@ export function createFakeSource(): FakeSource {
   const sought: PartitionOffset[] = [];
   let handlers: ChangeHandlers | undefined;
   let stopped = false;
-  return {
+  const source: FakeSource = {
+    lags: [],
     started: started.opened,
     start: async (given) => {
       handlers = given;
@@ -38,7 +47,7 @@ export function createFakeSource(): FakeSource {
     },
     seek: (target) => void sought.push(target),
     owned: () => [],
-    lag: async () => [],
+    lag: async () => source.lags,
     ends: async () => [],
     join: () => {
       handlers?.onNotice({ kind: "joined", partitions: [] });
@@ -55,4 +64,5 @@ export function createFakeSource(): FakeSource {
       return mayStop;
     },
   };
+  return source;
 }

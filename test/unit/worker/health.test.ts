@@ -1,7 +1,8 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { createHealthServer, type HealthServer } from "../../../worker/health.ts";
-import { createLifecycle, type Lifecycle } from "../../../worker/lifecycle.ts";
+import { createLifecycle } from "../../../worker/lifecycle.ts";
+import { createLiveness, stuckAfterMs } from "../../../worker/liveness.ts";
 
 let server: HealthServer | undefined;
 afterEach(async () => {
@@ -9,16 +10,22 @@ afterEach(async () => {
   server = undefined;
 });
 
-async function serve(): Promise<{ readonly lifecycle: Lifecycle; readonly url: string; readonly port: number }> {
+async function serve() {
   const lifecycle = createLifecycle({ conditions: ["valkey", "kafka"], onTransition: () => undefined });
+  let time = 0;
+  const liveness = createLiveness({ now: () => time });
+  const pass = (ms: number): void => {
+    time += ms;
+  };
   server = createHealthServer({
     host: "127.0.0.1",
     port: 0,
     lifecycle,
+    liveness,
     serveMetrics: (_, response) => response.end("up 1\n"),
   });
   const { port } = await server.start();
-  return { lifecycle, url: `http://127.0.0.1:${port}`, port };
+  return { lifecycle, liveness, pass, url: `http://127.0.0.1:${port}`, port };
 }
 
 async function get(url: string, init?: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
@@ -31,6 +38,23 @@ describe("/livez", () => {
     const { lifecycle, url } = await serve();
     lifecycle.unmet("valkey", "connection refused");
     expect(await get(`${url}/livez`)).toEqual({ status: 200, text: "ok\n" });
+  });
+
+  test("fails when its own rounds stand still, and not while none is due", async () => {
+    const { liveness, pass, url } = await serve();
+    pass(stuckAfterMs);
+    expect((await get(`${url}/livez`)).status).toBe(200);
+    liveness.turn();
+    pass(stuckAfterMs - 1);
+    expect((await get(`${url}/livez?verbose`)).text).toContain("[+]rounds ok: the last one 60.0 s ago");
+    pass(1);
+    expect(await get(`${url}/livez`)).toEqual({ status: 503, text: "failed: rounds\n" });
+    expect((await get(`${url}/livez?verbose`)).text).toContain("none has ended for 60.0 s");
+    liveness.turn();
+    expect((await get(`${url}/livez`)).status).toBe(200);
+    pass(stuckAfterMs);
+    liveness.rest();
+    expect((await get(`${url}/livez`)).status).toBe(200);
   });
 
   test("fails when the worker gave up", async () => {
@@ -111,9 +135,9 @@ describe("the server", () => {
   });
 
   test("says what to do when the port is taken", async () => {
-    const { port } = await serve();
-    const lifecycle = createLifecycle({ conditions: [], onTransition: () => undefined });
-    const second = createHealthServer({ host: "127.0.0.1", port, lifecycle, serveMetrics: () => undefined });
+    const { port, lifecycle, liveness } = await serve();
+    const serveMetrics = (): void => undefined;
+    const second = createHealthServer({ host: "127.0.0.1", port, lifecycle, liveness, serveMetrics });
     await expect(second.start()).rejects.toMatchObject({
       code: "UNSTALE_HTTP_LISTEN",
       message: expect.stringContaining("UNSTALE_HTTP_PORT"),
