@@ -100,7 +100,8 @@ async function listTopics(admin: AdminLike): Promise<Map<string, number>> {
 
 async function bounds(admin: AdminLike, topic: string): Promise<LogBounds[]> {
   const partitions = await admin.fetchTopicOffsets(topic);
-  return partitions.map(({ partition, low, high }) => ({ partition, low: BigInt(low), end: BigInt(high) }));
+  const found = partitions.map(({ partition, low, high }) => ({ partition, low: BigInt(low), end: BigInt(high) }));
+  return found.sort((one, other) => one.partition - other.partition);
 }
 
 async function committed(admin: AdminLike, groupId: string, topics: string[]): Promise<CommittedOffset[]> {
