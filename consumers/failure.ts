@@ -9,7 +9,8 @@ import { isUnstaleError } from "@unstale/cache-core";
  */
 export type Reaction = "retry" | "dead-letter" | "rejoin" | "crash";
 
-const reactions: Readonly<Record<string, Reaction>> = {
+/** docs/operations.md shows the same table. */
+export const reactions: Readonly<Record<string, Reaction>> = {
   // Kafka's protocol errors, by type
   REBALANCE_IN_PROGRESS: "rejoin",
   ILLEGAL_GENERATION: "rejoin",

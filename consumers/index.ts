@@ -27,7 +27,7 @@ export type {
 export { createEmbeddedSource, type EmbeddedSource, type EmbeddedSourceOptions } from "./embedded-source.ts";
 // Errors and logs
 export { consumerErrors } from "./errors.ts";
-export { type Reaction, reactionTo } from "./failure.ts";
+export { type Reaction, reactions, reactionTo } from "./failure.ts";
 // Kafka for the command line: sending changes, asking about topics and groups
 export {
   type ChangeProducer,

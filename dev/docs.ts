@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { configurationPage, configurationSchema } from "../config/index.ts";
+import { withBehaviour } from "./behaviour-tables.ts";
 import { renewed } from "./chaos/report.ts";
 import { rows } from "./chaos/rows/index.ts";
 import { errorsPage } from "./errors-page.ts";
@@ -12,7 +13,7 @@ const pages = {
   "docs/errors.md": errorsPage(),
   "docs/telemetry.md": telemetryPage(),
   // The words of its table only: the figures are from "npm run chaos -- --write".
-  "docs/operations.md": renewed(readFileSync("docs/operations.md", "utf8"), rows, []),
+  "docs/operations.md": withBehaviour(renewed(readFileSync("docs/operations.md", "utf8"), rows, [])),
   // As `unstale config --schema` prints it.
   "config/unstale.schema.json": `${JSON.stringify(configurationSchema(), undefined, 2)}\n`,
 };

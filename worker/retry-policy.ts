@@ -14,7 +14,7 @@ interface Patience {
 }
 
 /** An outage ends by itself, so it is probed often; for the others somebody has to do something. */
-const patience: Readonly<Record<"outage" | "refusal" | "bug", Patience>> = {
+export const patience: Readonly<Record<"outage" | "refusal" | "bug", Patience>> = {
   outage: { baseMs: 200, maxMs: 5_000, level: "warn" },
   refusal: { baseMs: 1_000, maxMs: 30_000, level: "error" },
   bug: { baseMs: 1_000, maxMs: 30_000, level: "error" },
