@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { build } from "esbuild";
 import { runTool } from "../../dev/services/run-tool.ts";
 import { describeWith, sharedValkeyUrl, uniqueName } from "../support/services.ts";
@@ -11,6 +11,9 @@ import { describeWith, sharedValkeyUrl, uniqueName } from "../support/services.t
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
 const node = process.execPath;
+
+// Most tests start a few processes.
+jest.setTimeout(60_000);
 
 let folder: string;
 let project: string;
@@ -36,6 +39,8 @@ function producer(load: string): string {
   return `${load}
 async function main([valkey, query]) {
   const cache = new SmartCache({ valkey });
+  // Look-ups wait a quarter of a second at most: on a busy machine that is less than it takes to connect.
+  await cache.invalidateSource("warm-up");
   const fill = async (context) => {
     context.dependsOn("article:42");
     return "from the package";
