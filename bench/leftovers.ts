@@ -62,7 +62,7 @@ async function expired(lab: Lab, server: Server, store: CacheStore): Promise<Tab
   const before = await memoryWithoutClients(admin);
 
   lab.say(`${amount(entries)} entries`);
-  const ttlMs = lab.pick(120_000, 1_000);
+  const ttlMs = lab.pick(30_000, 1_000);
   await fill({ store, snapshot, name: "question", entries, documents, ttlMs });
   const peak = await memoryWithoutClients(admin);
   const keysAtPeak = await admin.dbsize();
