@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { finished } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerRuntimeClient } from "testcontainers";
 import type { Docker } from "./docker.ts";
@@ -15,6 +16,7 @@ import { openScratch, type Scratch } from "./scratch.ts";
 export const HOST_FROM_INSIDE = "host.docker.internal";
 
 const PROBE_EVERY_MS = 25;
+const LAST_WORDS_MS = 5_000;
 
 export interface ContainerOptions {
   readonly docker: Docker;
@@ -123,6 +125,7 @@ class Container implements Omit<ServiceHandle, "chosen"> {
     const since = Math.floor(new Date(State.StartedAt).getTime() / 1_000);
     const output = await docker.client.container.logs(this.#container, { since });
     output.on("data", (chunk: Buffer | string) => appendFileSync(this.logFile, chunk)).on("error", () => {});
+    const saidAll = finished(output).catch(() => {});
     const deadline = Date.now() + startTimeoutMs;
     for (;;) {
       const refusal = await probe().then(
@@ -131,7 +134,11 @@ class Container implements Omit<ServiceHandle, "chosen"> {
       );
       if (refusal === undefined) return;
       const { Running, ExitCode } = (await this.#container.inspect()).State;
-      if (!Running) throw new Error(`${name} ended with exit code ${ExitCode}. Its last output:\n${this.#lastLines()}`);
+      if (!Running) {
+        // Its output may arrive after its end.
+        await Promise.race([saidAll, delay(LAST_WORDS_MS, undefined, { ref: false })]);
+        throw new Error(`${name} ended with exit code ${ExitCode}. Its last output:\n${this.#lastLines()}`);
+      }
       if (Date.now() > deadline) {
         throw new Error(
           `Expected ${name} to answer within ${startTimeoutMs / 1_000} s. Its last output:\n${this.#lastLines()}`,
