@@ -84,8 +84,8 @@ async function play(): Promise<void> {
   panes.pair({ plain: "The plain worker everybody writes", unstale: "unstale" }, "strong");
   panes.pair(
     {
-      plain: "HSET, EXPIRE, SADD to write; SMEMBERS, DEL on an event",
-      unstale: "SmartCache to write; the worker `unstale run` on an event",
+      plain: "writes with HSET, EXPIRE, SADD; deletes at an event with SMEMBERS, DEL",
+      unstale: "writes with SmartCache; `unstale run` is the worker that hears the events",
     },
     "dim",
   );
@@ -99,8 +99,11 @@ async function play(): Promise<void> {
   const result = await playLoad({ stage, panes, seconds: loadSeconds, signal: stopping.signal });
   tellResult({ panes, result });
   if (options.tour) await playTour({ stage, panes, cleanup, progress });
-  else
-    panes.say("Next: npm run demo -- tour (every strategy, one trace), npm run demo -- --keep (look around).", "dim");
+  const next = [
+    ...(options.tour ? [] : ["npm run demo -- tour (every strategy, one trace)"]),
+    ...(options.keep ? [] : ["npm run demo -- --keep (look around)"]),
+  ];
+  if (next.length > 0) panes.say(`Next: ${next.join(", ")}.`, "dim");
   if (options.keep) await keepRunning({ stage, panes, signal: stopping.signal });
 }
 
