@@ -59,7 +59,7 @@ export const relations: readonly Relation[] = [
     between: ["valkeyUrl", "valkeyUsername", "valkeyPassword"],
     rule: "Valkey's user and password stand in the URL or in their own settings, not in both",
     violation: ({ valkeyUrl, valkeyUsername, valkeyPassword }) => {
-      const { username, password } = new URL(valkeyUrl.reveal());
+      const { username, password } = new URL(valkeyUrl.reveal().split(",")[0] ?? "");
       const twice =
         (username !== "" && valkeyUsername !== undefined) || (password !== "" && valkeyPassword !== undefined);
       return twice ? { got: "both", todo: `Remove them from ${name("valkeyUrl")}.` } : undefined;
@@ -77,6 +77,38 @@ export const relations: readonly Relation[] = [
           },
   },
   {
+    between: ["valkeyUrl", "valkeyCluster", "valkeyBuckets"],
+    rule: "a cluster has two buckets or more",
+    violation: ({ valkeyUrl, valkeyCluster, valkeyBuckets }) =>
+      valkeyBuckets !== 1 || !isCluster({ valkeyUrl, valkeyCluster })
+        ? undefined
+        : { got: "one bucket", todo: `Set ${name("valkeyBuckets")} to 16, or remove it.` },
+  },
+  {
+    between: ["valkeySentinels", "valkeyUrl", "valkeyCluster"],
+    rule: "a cluster has no Sentinels",
+    violation: ({ valkeySentinels, valkeyUrl, valkeyCluster }) =>
+      valkeySentinels !== undefined && isCluster({ valkeyUrl, valkeyCluster })
+        ? { got: "both", todo: `Remove ${name("valkeySentinels")}, or give one address in ${name("valkeyUrl")}.` }
+        : undefined,
+  },
+  {
+    between: ["valkeyUrl", "valkeyCluster"],
+    rule: "a cluster has no database but 0",
+    violation: ({ valkeyUrl, valkeyCluster }) =>
+      isCluster({ valkeyUrl, valkeyCluster }) && /:\/\/[^/]*\/[1-9]/.test(valkeyUrl.reveal())
+        ? { got: "a database number", todo: `Remove it from ${name("valkeyUrl")}.` }
+        : undefined,
+  },
+  {
+    between: ["foreignWriters", "valkeyBuckets", "valkeyUrl", "valkeyCluster"],
+    rule: "programs of the plain schema know no hash tags: with several buckets there are no foreign writers",
+    violation: ({ foreignWriters, valkeyBuckets, valkeyUrl, valkeyCluster }) =>
+      foreignWriters === true && ((valkeyBuckets ?? 1) > 1 || isCluster({ valkeyUrl, valkeyCluster }))
+        ? { got: "foreign writers, and several buckets", todo: `Set ${name("foreignWriters")} to false.` }
+        : undefined,
+  },
+  {
     between: ["entryPrefix", "dependencyPrefixes"],
     rule: "entries, dependency sets and our own state (`unstale:`) lie apart: no prefix begins with another one",
     violation: ({ entryPrefix, dependencyPrefixes }) => {
@@ -88,6 +120,10 @@ export const relations: readonly Relation[] = [
     },
   },
 ];
+
+function isCluster({ valkeyUrl, valkeyCluster }: Pick<Config, "valkeyUrl" | "valkeyCluster">): boolean {
+  return valkeyCluster || valkeyUrl.reveal().includes(",");
+}
 
 function together(values: Partial<Record<SettingKey, unknown>>): Pick<Problem, "got" | "todo"> | undefined {
   const entries = Object.entries(values) as [SettingKey, unknown][];

@@ -109,20 +109,34 @@ export const hostAndPort: SettingType<string> = text({
     /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/,
 });
 
-/** A URL that may carry a password: kept as a {@link Secret} that shows all but the password. */
-export function secretUrl(protocols: readonly string[]): SettingType<Secret> {
+/**
+ * A URL that may carry a password, or several separated by commas, of which those after the first may leave out all but the
+ * host: kept as a {@link Secret} that shows all but passwords.
+ */
+export function secretUrls(protocols: readonly string[]): SettingType<Secret> {
   const parse = (value: string): URL | undefined => {
     const url = URL.canParse(value) ? new URL(value) : undefined;
     return url !== undefined && protocols.includes(url.protocol) && url.hostname !== "" ? url : undefined;
   };
+  const addresses = (value: string): (URL | undefined)[] =>
+    value.split(",").map((part, index) => {
+      const address = part.trim();
+      return parse(index === 0 || address.includes("://") ? address : `${protocols[0]}//${address}`);
+    });
+  const names = protocols.map((protocol) => `${protocol}//`).join(" or ");
   return {
-    expected: `a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")} and names a host`,
+    expected: `a URL that starts with ${names} and names a host, or several such addresses separated by commas`,
     schema: z
       .string()
-      .trim()
-      .refine((value) => parse(value) !== undefined)
-      .transform((value) => new Secret(value, redactUrl(parse(value) ?? new URL("redis://unreadable")))),
+      .transform((value) => value.replaceAll(/\s*,\s*/g, ",").trim())
+      .refine((value) => addresses(value).every((url) => url !== undefined))
+      .transform((value) => new Secret(value, addresses(value).map(shownUrl).join(","))),
   };
+}
+
+/** Of several, those after the first are shown as hosts. */
+function shownUrl(url: URL | undefined, index: number): string {
+  return url === undefined ? "" : index === 0 ? redactUrl(url) : url.host;
 }
 
 /** Kept as it is, spaces included, but for one newline at its end (which files have). */

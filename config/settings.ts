@@ -9,7 +9,7 @@ import {
   type SettingType,
   secretPem,
   secretText,
-  secretUrl,
+  secretUrls,
   text,
 } from "./setting-types.ts";
 import { topics } from "./topics.ts";
@@ -200,10 +200,23 @@ export const settings = {
   valkeyUrl: setting({
     env: "UNSTALE_VALKEY_URL",
     path: "valkey.url",
-    type: secretUrl(["redis:", "rediss:", "valkey:", "valkeys:"]),
+    type: secretUrls(["redis:", "rediss:", "valkey:", "valkeys:"]),
     default: "redis://127.0.0.1:6379",
     secret: true,
-    doc: "Where the cache is; `rediss://` is TLS. A user, a password and a database number may stand in it.",
+    doc: "Where the cache is; `rediss://` is TLS. A user, a password and a database number may stand in it. Several addresses, separated by commas (`redis://a:6379,b:6379`), are nodes of a Valkey Cluster; the others are learnt from them.",
+  }),
+  valkeyCluster: setting({
+    env: "UNSTALE_VALKEY_CLUSTER",
+    path: "valkey.cluster",
+    type: boolean,
+    default: false,
+    doc: "The cache is a Valkey Cluster, though only one address is given (a configuration endpoint).",
+  }),
+  valkeyBuckets: optional({
+    env: "UNSTALE_VALKEY_BUCKETS",
+    path: "valkey.buckets",
+    type: integer({ min: 1, max: 16_384 }),
+    doc: "Buckets that entries are dealt into, each in one slot of a cluster: 16 in a cluster, else 1. An event costs one call for each. Producers must use the same; see [changing it](cluster.md#changing-the-number-of-buckets).",
   }),
   valkeySentinels: optional({
     env: "UNSTALE_VALKEY_SENTINELS",
@@ -277,12 +290,11 @@ export const settings = {
     default: "doc_deps:,deps:",
     doc: "Prefixes of dependency sets: the first is ours, the others are invalidated as well. Producers must use the same.",
   }),
-  foreignWriters: setting({
+  foreignWriters: optional({
     env: "UNSTALE_FOREIGN_WRITERS",
     path: "cache.foreignWriters",
     type: boolean,
-    default: true,
-    doc: "Whether programs without leases write the plain schema into the same keys. Producers must say the same.",
+    doc: "Whether programs without leases write the plain schema into the same keys: true with one bucket, and impossible with several. Producers must say the same.",
   }),
   maxTtlMs: setting({
     env: "UNSTALE_MAX_TTL",

@@ -15,6 +15,7 @@ import { createGapPolicies } from "./gap-policy.ts";
 import { observeGauges } from "./gauges.ts";
 import { createHealthServer } from "./health.ts";
 import { createHeartbeat } from "./heartbeat.ts";
+import { layoutOf } from "./layout.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
 import { createLiveness } from "./liveness.ts";
 import type { Logger } from "./logger.ts";
@@ -59,7 +60,6 @@ export interface AppOptions {
   };
 }
 
-const buckets = 1;
 const leftoverAfterMs = 5_000;
 const lagEveryMs = 10_000;
 const telemetryDeadlineMs = 2_000;
@@ -70,10 +70,11 @@ export function createApp(options: AppOptions): App {
   const { config, store, storeProblem: problem, deployment, openSource, telemetry, log, overrides = {} } = options;
   const clock = overrides.clock ?? systemClock;
   const random = overrides.random ?? Math.random;
+  const { layout, foreignWriters, isCluster } = layoutOf(config);
+  const { buckets } = layout;
   const invalidator = overrides.invalidator ?? createInvalidator({ store, buckets, clock });
   const workerMetrics = createWorkerMetrics(metrics.getMeter("unstale-worker"));
   const tracing = createSliceTracing(trace.getTracer("unstale-worker"), config.kafkaGroupId);
-  const { foreignWriters } = config;
   const stopping = new AbortController();
   let source: ChangeSource | undefined;
   let failure: Error | undefined;
@@ -166,7 +167,8 @@ export function createApp(options: AppOptions): App {
   async function start(): Promise<void> {
     address = await health.start();
     log.info({ ...address }, `serving http://${address.host}:${address.port}`);
-    await reachStore({ ...shared, problem, agree: () => deployment.agree(), lifecycle, signal: stopping.signal });
+    const agree = (): Promise<void> => deployment.agree();
+    await reachStore({ ...shared, problem, agree, isCluster, lifecycle, signal: stopping.signal });
     stopping.signal.throwIfAborted();
     for (const round of rounds) round.start();
     source = openSource(deployment.id ?? "");

@@ -1,4 +1,4 @@
-import type { CacheStore } from "@unstale/cache-core";
+import { type CacheStore, inEveryBucket } from "@unstale/cache-core";
 import type { AssignedPartition, Gap, Partition, StartPosition } from "../consumers/change-source.ts";
 import { unsupported } from "./errors.ts";
 import type { WideningReason } from "./gap-policy.ts";
@@ -42,9 +42,7 @@ export function createAssignment(options: AssignmentOptions): Assignment {
   async function appliedOffsets(
     partitions: readonly Partition[],
   ): Promise<readonly (readonly (number | undefined)[])[]> {
-    const replies = await Promise.all(
-      Array.from({ length: buckets }, (_, bucket) => store.heartbeat({ bucket, partitions })),
-    );
+    const replies = await inEveryBucket(buckets, (bucket) => store.heartbeat({ bucket, partitions }));
     return partitions.map((_, index) =>
       replies.map((reply) => {
         if (reply.kind === "format") throw unsupported("UNSTALE_FORMAT_TOO_NEW", formatTooNew);

@@ -15,6 +15,7 @@ import {
   type Subscriptions,
 } from "../consumers/index.ts";
 import { type ConnectionProblem, createConnectionProblem } from "./connection-problem.ts";
+import { layoutOf } from "./layout.ts";
 import type { Logger } from "./logger.ts";
 
 export interface OpenedStore {
@@ -27,8 +28,9 @@ const replicaTimeoutMs = 1_000;
 
 /** From settings to what talks to the outside. The only place where secrets are revealed. */
 export function openStore(config: Config): OpenedStore {
-  const { entryPrefix, dependencyPrefixes, foreignWriters, maxTtlMs, maxFences } = config;
-  const shape = { layout: { entryPrefix, dependencyPrefixes }, policy: { foreignWriters, maxTtlMs, maxFences } };
+  const { layout, foreignWriters } = layoutOf(config);
+  const { maxTtlMs, maxFences } = config;
+  const shape = { layout, policy: { foreignWriters, maxTtlMs, maxFences } };
   const problem = createConnectionProblem();
   if (config.embedded) return { store: createMemoryStore(shape), problem };
   const onError = (error: Error): void => problem.note(error);
@@ -37,18 +39,32 @@ export function openStore(config: Config): OpenedStore {
   return { store: replicas === 0 ? store : requireReplicas(store, { replicas, timeoutMs: replicaTimeoutMs }), problem };
 }
 
-/** The URL with user and password in it, or options where a certificate authority or Sentinels are given. */
-export function valkeyTarget(
-  config: Pick<
-    Config,
-    "valkeyUrl" | "valkeyUsername" | "valkeyPassword" | "valkeyTlsCa" | "valkeySentinels" | "valkeySentinelName"
-  >,
-): ValkeyTarget {
-  const url = new URL(config.valkeyUrl.reveal());
+type TargetSettings = Pick<
+  Config,
+  | "valkeyUrl"
+  | "valkeyCluster"
+  | "valkeyUsername"
+  | "valkeyPassword"
+  | "valkeyTlsCa"
+  | "valkeySentinels"
+  | "valkeySentinelName"
+>;
+
+/** The URL with user and password in it, or options where a certificate authority, Sentinels or a cluster are given. */
+export function valkeyTarget(config: TargetSettings): ValkeyTarget {
+  const [first = "", ...others] = config.valkeyUrl.reveal().split(",");
+  const url = new URL(first);
   if (config.valkeyUsername !== undefined) url.username = encodeURIComponent(config.valkeyUsername);
   if (config.valkeyPassword !== undefined) url.password = encodeURIComponent(config.valkeyPassword.reveal());
+  const { valkeyTlsCa: ca, valkeySentinels: sentinels } = config;
+  if (config.valkeyCluster || others.length > 0) {
+    return { cluster: [url.href, ...others], ...(ca === undefined ? {} : { redisOptions: { tls: { ca } } }) };
+  }
+  return ca === undefined && sentinels === undefined ? url.href : optionsOf(url, config);
+}
+
+function optionsOf(url: URL, config: TargetSettings): ValkeyTarget {
   const { valkeyTlsCa: ca, valkeySentinels: sentinels, valkeySentinelName: name } = config;
-  if (ca === undefined && sentinels === undefined) return url.href;
   const database = Number(url.pathname.slice(1));
   const isTls = ca !== undefined || /^(rediss|valkeys):$/.test(url.protocol);
   return {

@@ -1,6 +1,9 @@
-import { type CacheStore, DeploymentCheck, proposeDeployment } from "@unstale/cache-core";
+import { type CacheStore, DeploymentCheck, inEveryBucket, proposeDeployment } from "@unstale/cache-core";
 import type { Config } from "../config/index.ts";
+
 import { unsupported, workerError } from "./errors.ts";
+import { type LayoutSettings, layoutOf } from "./layout.ts";
+
 import { formatTooNew } from "./widening.ts";
 
 /** Agreement with all other programs on the same Valkey (`unstale:config`). */
@@ -19,19 +22,17 @@ export interface Deployment {
   readonly id: string | undefined;
 }
 
-type Settings = Pick<Config, "entryPrefix" | "dependencyPrefixes" | "foreignWriters" | "kafkaGroupId">;
-
-export function createDeployment(store: CacheStore, settings: Settings): Deployment {
-  const { entryPrefix, dependencyPrefixes, foreignWriters, kafkaGroupId } = settings;
-  const layout = { entryPrefix, dependencyPrefixes, buckets: 1 };
-  const check = new DeploymentCheck({
-    store,
-    ours: proposeDeployment({ layout, foreignWriters, group: kafkaGroupId }),
-  });
+export function createDeployment(
+  store: CacheStore,
+  settings: LayoutSettings & Pick<Config, "kafkaGroupId">,
+): Deployment {
+  const { layout, foreignWriters } = layoutOf(settings);
+  const ours = proposeDeployment({ layout, foreignWriters, group: settings.kafkaGroupId });
+  const check = new DeploymentCheck({ store, ours });
   const agree = async (): Promise<void> => {
     await check.agree();
-    const state = await store.heartbeat({ bucket: 0, partitions: [] });
-    if (state.kind === "format") throw unsupported("UNSTALE_FORMAT_TOO_NEW", formatTooNew);
+    const states = await inEveryBucket(layout.buckets, (bucket) => store.heartbeat({ bucket, partitions: [] }));
+    if (states.some(({ kind }) => kind === "format")) throw unsupported("UNSTALE_FORMAT_TOO_NEW", formatTooNew);
   };
   return {
     agree,

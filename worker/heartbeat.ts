@@ -5,7 +5,9 @@ import {
   type HeartbeatReply,
   type Invalidator,
   isUnstaleError,
+  tryEveryBucket,
 } from "@unstale/cache-core";
+
 import type { PartitionOffset } from "../consumers/change-source.ts";
 import { reasonOf } from "./errors.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -52,7 +54,7 @@ export interface HeartbeatOptions {
   readonly leftoverAfterMs: number;
 }
 
-type Alive = Extract<HeartbeatReply, { kind: "alive" }>;
+type Alive = Extract<HeartbeatReply, { kind: "alive" }> & { readonly bucket: number };
 
 export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { store, invalidator, buckets, positions, widening, lifecycle, metrics, clock, log } = options;
@@ -60,31 +62,33 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   const background = new Set<Promise<void>>();
   const repairing = new Set<string>();
   let standing: readonly BucketStanding[] = [];
-  let births: string | undefined;
+  const births = new Map<number, number>();
 
   async function beat(): Promise<void> {
     // Taken before the call: what is applied meanwhile cannot look like a loss.
     const before = positions.all();
-    try {
-      const replies = await Promise.all(
-        Array.from({ length: buckets }, (_, bucket) => store.heartbeat({ bucket, partitions: before })),
-      );
-      const alive = replies.filter((reply) => reply.kind === "alive");
-      if (alive.length < replies.length) {
-        lifecycle.unmet("valkey", formatTooNew);
-        return;
-      }
-      lifecycle.met("valkey", "answers");
-      judge(before, alive);
-      await renewRecord(alive);
-    } catch (error) {
+    const outcomes = await tryEveryBucket(buckets, (bucket) => store.heartbeat({ bucket, partitions: before }));
+    const failures = outcomes.flatMap((outcome) => (outcome.kind === "failed" ? [reasonOf(outcome.error)] : []));
+    const replies = outcomes.flatMap((outcome, bucket) =>
+      outcome.kind === "done" ? [{ bucket, reply: outcome.value }] : [],
+    );
+    const alive = replies.flatMap(({ bucket, reply }) => (reply.kind === "alive" ? [{ bucket, ...reply }] : []));
+    if (failures.length > 0) metrics.add("heartbeatFailures");
+    if (alive.length < replies.length) lifecycle.unmet("valkey", formatTooNew);
+    else if (failures.length > 0) lifecycle.unmet("valkey", summaryOf(failures));
+    else lifecycle.met("valkey", "answers");
+    // What a bucket lost is repaired without waiting for another one that does not answer.
+    if (alive.length < replies.length) return;
+    judge(before, alive);
+    await renewRecord(alive).catch((error: unknown) => {
       metrics.add("heartbeatFailures");
       lifecycle.unmet("valkey", reasonOf(error));
-    }
+    });
   }
 
   function judge(before: readonly Position[], replies: readonly Alive[]): void {
-    standing = replies.map(({ fences, floor, at }, bucket) => ({
+    if (replies.length === 0) return;
+    standing = replies.map(({ bucket, fences, floor, at }) => ({
       bucket,
       fences,
       floorAgeMs: Math.max(0, at - floor) / 1_000,
@@ -104,12 +108,11 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
 
   /** Whoever met the loss first has given the state its new birth, a producer perhaps: so births are compared. */
   async function renewRecord(replies: readonly Alive[]): Promise<void> {
-    const known = births;
-    const now = replies.map(({ birth }) => birth).join();
-    if (now === known) return;
+    const others = replies.filter(({ bucket, birth }) => births.get(bucket) !== birth);
+    const lost = others.some(({ bucket, born }) => born || births.has(bucket));
     try {
-      if (known !== undefined || replies.some(({ born }) => born)) await options.renew();
-      births = now;
+      if (lost) await options.renew();
+      for (const { bucket, birth } of others) births.set(bucket, birth);
     } catch (error) {
       if (isUnstaleError(error) && error.retryable) throw error;
       options.onReplaced(error instanceof Error ? error : new Error(reasonOf(error)));
@@ -175,6 +178,12 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
       await Promise.all(background);
     },
   };
+}
+
+function summaryOf([first = "", ...others]: readonly string[]): string {
+  return others.length === 0
+    ? first
+    : `${first} (and ${others.length} more ${others.length === 1 ? "bucket" : "buckets"})`;
 }
 
 function nameOf({ bucket, document, token }: Drain): string {

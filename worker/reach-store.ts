@@ -10,6 +10,8 @@ export interface ReachStoreOptions {
   readonly problem: Pick<ConnectionProblem, "last" | "isRefusal">;
   /** Compares our settings with those of the deployment; throws where they differ. */
   readonly agree: () => Promise<void>;
+  /** Whether the settings speak of a cluster. */
+  readonly isCluster: boolean;
   readonly lifecycle: Pick<Lifecycle, "met" | "unmet">;
   readonly clock: Clock;
   readonly log: Pick<Logger, "info" | "warn">;
@@ -40,14 +42,15 @@ export async function reachStore(options: ReachStoreOptions): Promise<void> {
 }
 
 /** Resolves to an error that waiting may mend; throws any other. */
-async function attempt({ store, agree, lifecycle, log }: ReachStoreOptions): Promise<Error | undefined> {
+async function attempt({ store, agree, isCluster, lifecycle, log }: ReachStoreOptions): Promise<Error | undefined> {
   try {
     const info = await store.serverInfo();
-    const unfit = serverProblem(info);
+    const unfit = serverProblem(info, isCluster);
     if (unfit !== undefined) throw unsupported("UNSTALE_VALKEY_UNSUPPORTED", unfit);
     await agree();
     lifecycle.met("valkey", "answers");
-    log.info({ server: `${info.product} ${info.version}`, replicas: info.replicas }, "reached the cache");
+    const { product, version, replicas, primaries } = info;
+    log.info({ server: `${product} ${version}`, replicas, primaries }, "reached the cache");
     return undefined;
   } catch (error) {
     if (isUnstaleError(error) && error.retryable) return error;

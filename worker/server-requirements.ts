@@ -3,7 +3,10 @@ import type { ServerInfo } from "@unstale/cache-core";
 const leastVersion = [7, 2] as const;
 
 /** Why the worker cannot run on this server, or `undefined`. */
-export function serverProblem({ product, version, role }: ServerInfo): string | undefined {
+export function serverProblem(
+  { product, version, role, clusterEnabled }: ServerInfo,
+  isCluster: boolean,
+): string | undefined {
   if (product === "memory") return undefined;
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const tooOld = major < leastVersion[0] || (major === leastVersion[0] && minor < leastVersion[1]);
@@ -11,6 +14,12 @@ export function serverProblem({ product, version, role }: ServerInfo): string | 
   if (tooOld) return `${name} ${version} is too old. Expected ${leastVersion.join(".")} or later; update the server.`;
   if (role === "replica") {
     return "The address is a replica's, which takes no writes. Give the address of the primary, or of a proxy that finds it.";
+  }
+  if (clusterEnabled && !isCluster) {
+    return (
+      "The server is a node of a Valkey Cluster. Give the addresses of several nodes, separated by commas, in " +
+      "UNSTALE_VALKEY_URL, or set UNSTALE_VALKEY_CLUSTER to true where one address stands for all."
+    );
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-import type { CacheStore, Invalidation, Invalidator } from "@unstale/cache-core";
+import { type CacheStore, type Invalidation, type Invalidator, inEveryBucket } from "@unstale/cache-core";
 import { unsupported, workerError } from "./errors.ts";
 import type { Reach, ReachOf, WideningReason } from "./gap-policy.ts";
 import type { Logger } from "./logger.ts";
@@ -84,8 +84,7 @@ export function createWidening(options: WideningOptions): Widening {
     },
     attach: async (marks) => {
       if (marks.length === 0) return;
-      const everyBucket = Array.from({ length: buckets }, (_, bucket) => bucket);
-      await Promise.all(everyBucket.flatMap((bucket) => marks.map((mark) => attachIn(bucket, mark))));
+      await inEveryBucket(buckets, (bucket) => Promise.all(marks.map((mark) => attachIn(bucket, mark))));
       const { replicas } = await store.serverInfo();
       if (replicas === 0) return;
       const reached = await store.awaitReplicas({ replicas: 1, timeoutMs: replicaTimeoutMs });

@@ -1,4 +1,4 @@
-import { type CacheStore, type Clock, isUnstaleError } from "@unstale/cache-core";
+import { type CacheStore, type Clock, inEveryBucket, isUnstaleError } from "@unstale/cache-core";
 import type { PartitionOffset } from "../../consumers/index.ts";
 import { workerError } from "../errors.ts";
 
@@ -45,9 +45,7 @@ async function notApplied(
   buckets: number,
   sent: readonly PartitionOffset[],
 ): Promise<readonly PartitionOffset[]> {
-  const replies = await Promise.all(
-    Array.from({ length: buckets }, (_, bucket) => store.heartbeat({ bucket, partitions: sent })),
-  );
+  const replies = await inEveryBucket(buckets, (bucket) => store.heartbeat({ bucket, partitions: sent }));
   return sent.filter(({ offset }, index) =>
     replies.some((reply) => reply.kind !== "alive" || (reply.applied[index] ?? -1) <= Number(offset)),
   );

@@ -10,6 +10,7 @@ import { type ChangeProducer, createChangeProducer, type PartitionOffset } from 
 import { kafkaConnection, openStore } from "../connections.ts";
 import { createDeployment } from "../deployment.ts";
 import { workerError } from "../errors.ts";
+import { layoutOf } from "../layout.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { awaitApplied } from "./await-applied.ts";
 import { chooseTopic, eventsOf, type Request } from "./invalidation-event.ts";
@@ -72,7 +73,7 @@ function refuse(what: string, text: string, problem: string | undefined): void {
 
 async function invalidateDirectly(store: CacheStore, config: Config, request: Request): Promise<Outcome> {
   await createDeployment(store, config).agree();
-  const invalidator = createInvalidator({ store });
+  const invalidator = createInvalidator({ store, buckets: layoutOf(config).layout.buckets });
   const reply = await invalidator.invalidate({
     documents: request.documents.map((id) => ({ id })),
     scopes: [...request.namespaces.map((namespace) => ({ namespace })), ...(request.all ? [{}] : [])],
@@ -97,7 +98,7 @@ async function invalidateByEvent({ store, config, request, options, clock }: ByE
   const producer = await createChangeProducer({ connection: kafkaConnection(config) });
   const sent = await sendAll(producer, topic.name, events);
   const timeoutMs = options.timeout * 1_000;
-  await awaitApplied({ store, buckets: 1, sent, timeoutMs, clock });
+  await awaitApplied({ store, buckets: layoutOf(config).layout.buckets, sent, timeoutMs, clock });
   const ms = clock.now() - began;
   const where = sent.map(({ topic: name, partition, offset }) => `${name}/${partition} offset ${offset}`).join(", ");
   const offsets = sent.map(({ offset, ...partition }) => ({ ...partition, offset: Number(offset) }));

@@ -7,11 +7,12 @@ import {
 } from "@unstale/cache-core";
 import type { Config } from "../../config/index.ts";
 import type { OpenedStore } from "../connections.ts";
+import { type LayoutSettings, layoutOf } from "../layout.ts";
 import { memoryVerdict, serverProblem } from "../server-requirements.ts";
 import { type CheckResult, fail, failure, ok, warn } from "./check.ts";
 import { trialOfScripts } from "./script-trial.ts";
 
-type Settings = Pick<Config, "valkeyUrl" | "entryPrefix" | "dependencyPrefixes" | "foreignWriters" | "kafkaGroupId">;
+type Settings = LayoutSettings & Pick<Config, "kafkaGroupId">;
 
 /** Reachability, version, role, memory policy, deployment record, scripts. */
 export async function valkeyChecks(
@@ -21,11 +22,14 @@ export async function valkeyChecks(
   const address = String(settings.valkeyUrl);
   try {
     const info = await store.serverInfo();
-    const unfit = serverProblem(info);
+    const unfit = serverProblem(info, layoutOf(settings).isCluster);
     const name = `${info.product} ${info.version}`;
     if (unfit !== undefined)
       return [fail("valkey", `${name} at ${address}: ${unfit}`, "Set UNSTALE_VALKEY_URL to a server that fits.")];
-    const reached = ok("valkey", `${name} at ${address}, ${info.role}, ${info.replicas} replicas`);
+    const { primaries = 1, replicas } = info;
+    const shape =
+      primaries > 1 ? `${primaries} primaries with ${replicas} replicas or more each` : `${replicas} replicas`;
+    const reached = ok("valkey", `${name} at ${address}, ${info.role}, ${shape}`);
     const memory: CheckResult = { name: "memory", ...memoryVerdict(info) };
     return [reached, memory, await deploymentCheck(store, settings), await scriptCheck(store)];
   } catch (error) {
@@ -38,9 +42,8 @@ export async function valkeyChecks(
 
 async function deploymentCheck(store: CacheStore, settings: Settings): Promise<CheckResult> {
   const name = "deployment";
-  const { entryPrefix, dependencyPrefixes, foreignWriters, kafkaGroupId } = settings;
-  const layout = { entryPrefix, dependencyPrefixes, buckets: 1 };
-  const ours = proposeDeployment({ layout, foreignWriters, group: kafkaGroupId });
+  const { layout, foreignWriters } = layoutOf(settings);
+  const ours = proposeDeployment({ layout, foreignWriters, group: settings.kafkaGroupId });
   const theirs = await store.deployment();
   if (theirs === undefined) return ok(name, "no record yet; the first worker or producer writes it");
   if ("kind" in theirs) {

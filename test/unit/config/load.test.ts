@@ -276,3 +276,30 @@ describe("secrets", () => {
     expect(`${new Secret("a")} ${new Secret("a", "b")}`).toBe("[redacted] b");
   });
 });
+
+describe("a Valkey Cluster", () => {
+  const cluster = { UNSTALE_VALKEY_URL: "redis://u:secret@a:7000, b:7001" };
+
+  test("is shown without its password", () => {
+    const loaded = loadConfig({ env: cluster, readFile: () => "" });
+    if (loaded.kind === "problems") throw new Error(JSON.stringify(loaded.problems));
+    expect(String(loaded.config.valkeyUrl)).toBe("redis://u:[redacted]@a:7000,b:7001");
+  });
+
+  test.each([
+    [{ ...cluster, UNSTALE_VALKEY_BUCKETS: "1" }, "a cluster has two buckets or more"],
+    [{ UNSTALE_VALKEY_CLUSTER: "true", UNSTALE_VALKEY_BUCKETS: "1" }, "a cluster has two buckets or more"],
+    [{ UNSTALE_VALKEY_URL: "redis://a:7000/3,b" }, "a cluster has no database but 0"],
+    [{ ...cluster, UNSTALE_FOREIGN_WRITERS: "true" }, "programs of the plain schema know no hash tags"],
+    [
+      { UNSTALE_VALKEY_BUCKETS: "4", UNSTALE_FOREIGN_WRITERS: "true" },
+      "programs of the plain schema know no hash tags",
+    ],
+    [{ UNSTALE_VALKEY_URL: "redis://a:7000,http://b" }, "a URL that starts with"],
+    [{ UNSTALE_VALKEY_URL: "redis://a:7000,," }, "a URL that starts with"],
+  ])("%j is refused", (env, expected) => {
+    const loaded = loadConfig({ env, readFile: () => "" });
+    if (loaded.kind === "config") throw new Error("It was taken.");
+    expect(loaded.problems).toEqual([expect.objectContaining({ expected: expect.stringContaining(expected) })]);
+  });
+});

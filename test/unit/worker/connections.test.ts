@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { type Config, loadConfig } from "../../../config/index.ts";
 import { kafkaConnection, subscriptionsOf, valkeyTarget } from "../../../worker/connections.ts";
+import { layoutOf } from "../../../worker/layout.ts";
 
 const pem = "-----BEGIN CERTIFICATE-----";
 
@@ -58,6 +59,32 @@ describe("Valkey behind Sentinels", () => {
     });
     const plain = valkeyTarget(configOf({ UNSTALE_VALKEY_SENTINELS: "one:26379" }));
     expect(plain).toEqual({ sentinels: [{ host: "one", port: 26_379 }], name: "mymaster", db: 0 });
+  });
+});
+
+describe("a Valkey Cluster", () => {
+  const several = { UNSTALE_VALKEY_URL: "redis://a:7000, b:7001,redis://c" };
+
+  test("is several addresses, or one that is said to stand for all", () => {
+    expect(valkeyTarget(configOf(several))).toEqual({ cluster: ["redis://a:7000", "b:7001", "redis://c"] });
+    const one = { UNSTALE_VALKEY_URL: "rediss://all", UNSTALE_VALKEY_CLUSTER: "true" };
+    expect(valkeyTarget(configOf(one))).toEqual({ cluster: ["rediss://all"] });
+    const login = { ...one, UNSTALE_VALKEY_PASSWORD: "p", UNSTALE_VALKEY_TLS_CA: pem };
+    expect(valkeyTarget(configOf(login))).toEqual({
+      cluster: ["rediss://:p@all"],
+      redisOptions: { tls: { ca: pem } },
+    });
+  });
+
+  test("has 16 buckets and no foreign writers, a server that stands alone one and some", () => {
+    expect(layoutOf(configOf(several))).toMatchObject({
+      layout: { buckets: 16 },
+      foreignWriters: false,
+      isCluster: true,
+    });
+    expect(layoutOf(configOf({ ...several, UNSTALE_VALKEY_BUCKETS: "64" }))).toMatchObject({ layout: { buckets: 64 } });
+    expect(layoutOf(configOf({}))).toMatchObject({ layout: { buckets: 1 }, foreignWriters: true, isCluster: false });
+    expect(layoutOf(configOf({ UNSTALE_VALKEY_BUCKETS: "4" }))).toMatchObject({ foreignWriters: false });
   });
 });
 

@@ -17,10 +17,15 @@ describe("a server", () => {
     [{ role: "replica" }, "replica"],
     [{ role: "unknown" }, undefined],
     [{ product: "memory", version: "0" }, undefined],
+    [{ clusterEnabled: true }, "set UNSTALE_VALKEY_CLUSTER to true"],
   ] as const)("%j", (info, problem) => {
-    const found = serverProblem({ ...server, ...info });
+    const found = serverProblem({ ...server, ...info }, false);
     if (problem === undefined) expect(found).toBeUndefined();
     else expect(found).toContain(problem);
+  });
+
+  test("of a cluster is what the settings of a cluster ask for", () => {
+    expect(serverProblem({ ...server, clusterEnabled: true }, true)).toBeUndefined();
   });
 
   test.each([

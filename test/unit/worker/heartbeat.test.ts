@@ -42,6 +42,20 @@ describe("a heartbeat", () => {
     expect(scene.unmet).toHaveBeenLastCalledWith("valkey", expect.stringContaining("newer version"));
   });
 
+  test("of several buckets says which does not answer, and repairs the others meanwhile", async () => {
+    const scene = withHeartbeat(createScene({ buckets: 3 }));
+    for (const bucket of [0, 1, 2]) await scene.memory.attach({ bucket, ...place, offset: bucket === 0 ? 4 : 9 });
+    scene.positions.begin(place, 9);
+    scene.store.intercept("heartbeat", async (proceed, { bucket }) => {
+      if (bucket > 0) throw cacheError("UNSTALE_VALKEY_UNAVAILABLE", "connection refused");
+      return proceed();
+    });
+    await scene.heartbeat.beat();
+    expect(scene.unmet).toHaveBeenCalledWith("valkey", "Bucket 1: connection refused (and 1 more bucket)");
+    expect(scene.heartbeat.standing).toEqual([expect.objectContaining({ bucket: 0 })]);
+    expect(scene.seek).toHaveBeenCalledWith({ ...place, offset: 4n });
+  });
+
   test("I5: notices a rollback without any event, and sends the source back once", async () => {
     const scene = withHeartbeat();
     await scene.memory.attach({ bucket: 0, ...place, offset: 4 });

@@ -48,16 +48,22 @@ type TopicPolicy = Partial<Pick<TopicSetting, "feeds" | "onGap">>;
 
 /** The worker's inner parts on a store in memory, with a clock that stands still. */
 export function createScene(
-  options: { readonly invalidator?: Invalidator; readonly foreignWriters?: boolean; readonly topic?: TopicPolicy } = {},
+  options: {
+    readonly invalidator?: Invalidator;
+    readonly foreignWriters?: boolean;
+    readonly topic?: TopicPolicy;
+    readonly buckets?: number;
+  } = {},
 ) {
   const clock = new ManualClock();
-  const memory: MemoryStore = createMemoryStore({ clock });
+  const { buckets = 1 } = options;
+  const memory: MemoryStore = createMemoryStore({ clock, layout: { buckets } });
   const store: ScriptedStore = scriptedStore(memory);
-  const invalidator = options.invalidator ?? createInvalidator({ store, clock, attempts: 1 });
+  const invalidator = options.invalidator ?? createInvalidator({ store, buckets, clock, attempts: 1 });
   const positions = createPositions();
   const metrics = countedMetrics();
   const tracing = createSliceTracing(trace.getTracer("test"), "group");
-  const shared = { store, invalidator, buckets: 1, positions, metrics, clock, log: silent };
+  const shared = { store, invalidator, buckets, positions, metrics, clock, log: silent };
   const topic: TopicSetting = { name: place.topic, format: "json", wide: false, onGap: "invalidate", ...options.topic };
   const reachOf = createGapPolicies([topic]);
   const widening = createWidening({ ...shared, reachOf, foreignWriters: options.foreignWriters ?? true });
