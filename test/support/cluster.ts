@@ -3,10 +3,11 @@ import { once } from "node:events";
 import type { ClusterNode, ValkeyClusterHandle } from "../../dev/services/index.ts";
 import { Cluster } from "./store-scene.ts";
 
-/** A client of the cluster, ready. The caller disconnects it. */
+/** A client of the cluster, connected to each primary. The caller disconnects it. */
 export async function clientOf(cluster: ValkeyClusterHandle): Promise<Cluster> {
   const client = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })));
   await once(client, "ready");
+  await Promise.all(client.nodes("master").map((node) => node.ping()));
   return client;
 }
 
