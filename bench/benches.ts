@@ -1,5 +1,6 @@
 import { backlog } from "./backlog.ts";
 import type { Bench } from "./bench.ts";
+import { cluster } from "./cluster.ts";
 import { commit } from "./commit.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { hotDocument } from "./hot-document.ts";
@@ -18,6 +19,7 @@ export const benches: readonly Bench[] = [
   latency,
   commit,
   read,
+  cluster,
   memory,
   leftovers,
   wipe,

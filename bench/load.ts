@@ -3,7 +3,8 @@ import type { Sample } from "./rounds.ts";
 import { usageOf } from "./server.ts";
 
 export interface ClosedLoop {
-  readonly admin: Redis;
+  /** Of the server, or of each server of a cluster. */
+  readonly admin: Redis | readonly Redis[];
   /** How many callers there are; each waits for its answer before it asks again. */
   readonly callers: number;
   readonly ms: number;
@@ -12,7 +13,7 @@ export interface ClosedLoop {
 
 /** Operations per second, and microseconds of server and client for each. */
 export async function closedLoop({ admin, callers, ms, operation }: ClosedLoop): Promise<Sample> {
-  const usage = await usageOf(admin);
+  const before = await microsOf(admin);
   const cpu = process.cpuUsage();
   const began = performance.now();
   const until = began + ms;
@@ -23,7 +24,7 @@ export async function closedLoop({ admin, callers, ms, operation }: ClosedLoop):
   await Promise.all(Array.from({ length: callers }, caller));
   const lasted = performance.now() - began;
   const { user, system } = process.cpuUsage(cpu);
-  const micros = (await usageOf(admin)).micros - usage.micros;
+  const micros = (await microsOf(admin)) - before;
   return {
     rate: (count / lasted) * 1e3,
     serverMicros: micros / count,
@@ -33,7 +34,8 @@ export async function closedLoop({ admin, callers, ms, operation }: ClosedLoop):
 }
 
 export interface Job {
-  readonly admin: Redis;
+  /** Of the server, or of each server of a cluster. */
+  readonly admin: Redis | readonly Redis[];
   /** How many things are done, for rates. */
   readonly count: number;
   readonly work: () => Promise<unknown>;
@@ -41,19 +43,24 @@ export interface Job {
 
 /** The same for a job that has an end. */
 export async function timed({ admin, count, work }: Job): Promise<Sample> {
-  const usage = await usageOf(admin);
+  const before = await microsOf(admin);
   const cpu = process.cpuUsage();
   const began = performance.now();
   await work();
   const lasted = performance.now() - began;
   const { user, system } = process.cpuUsage(cpu);
-  const micros = (await usageOf(admin)).micros - usage.micros;
+  const micros = (await microsOf(admin)) - before;
   return {
     rate: (count / lasted) * 1e3,
     ms: lasted,
     serverMicros: micros / count,
     clientMicros: (user + system) / count,
   };
+}
+
+async function microsOf(admin: Redis | readonly Redis[]): Promise<number> {
+  const usages = await Promise.all([admin].flat().map((one) => usageOf(one)));
+  return usages.reduce((sum, { micros }) => sum + micros, 0);
 }
 
 /** Runs `work` for each item, at most `width` at a time. */
