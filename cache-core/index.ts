@@ -103,6 +103,7 @@ export { DeploymentCheck, deploymentDifferences, proposeDeployment, wireFormat }
 
 // Names: keys, ids, namespaces, leases
 
+export { hashSlot } from "./hash-slot.ts";
 export {
   checkDocumentId,
   checkNamespace,

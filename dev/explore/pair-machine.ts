@@ -1,6 +1,7 @@
 import type { CacheStore } from "@unstale/cache-core";
 import { type Image, imageKey } from "./image.ts";
 import { type Injection, injection, type Machine, type MachineOptions, memoryMachine } from "./machine.ts";
+import type { ServerAddress } from "./resp-cluster.ts";
 import type { Method, StoreStep } from "./step.ts";
 import { ttlStepMs, valkeyMachine } from "./valkey-machine.ts";
 import { Violation } from "./violation.ts";
@@ -21,9 +22,7 @@ export interface PairMachine extends Machine {
  * Memory and a real server side by side: every step is done on both, the replies must be the same, and so must everything
  * in the two keyspaces after it. What memory then says of a state holds on the server as well.
  */
-export async function pairMachine(
-  options: MachineOptions & { readonly server: { readonly host: string; readonly port: number } },
-): Promise<PairMachine> {
+export async function pairMachine(options: MachineOptions & { readonly server: ServerAddress }): Promise<PairMachine> {
   // Of a large set the two would scan different members first.
   const { setMaxListpackEntries: _, ...same } = options;
   const memory = memoryMachine(same);

@@ -4,6 +4,7 @@ import type { ReadyClient } from "@unstale/cache-core";
 /** Just enough of a client: commands are sent in the order of their calls, many before the first reply. */
 export class RespClient implements ReadyClient {
   readonly status = "ready";
+  readonly options: { readonly host: string; readonly port: number };
   /** Commands so far. */
   sent = 0;
   readonly #socket: Socket;
@@ -11,8 +12,9 @@ export class RespClient implements ReadyClient {
   #unread: Buffer = Buffer.alloc(0);
   #unsent: string[] = [];
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, options: { readonly host: string; readonly port: number }) {
     this.#socket = socket;
+    this.options = options;
     socket.on("data", (chunk) => this.#receive(chunk));
     socket.on("error", (error) => this.#fail(error));
     socket.on("close", () => this.#fail(new Error("The connection was closed.")));
@@ -20,7 +22,7 @@ export class RespClient implements ReadyClient {
 
   static connect(host: string, port: number): Promise<RespClient> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port, noDelay: true }, () => resolve(new RespClient(socket)));
+      const socket = connect({ host, port, noDelay: true }, () => resolve(new RespClient(socket, { host, port })));
       socket.once("error", reject);
     });
   }

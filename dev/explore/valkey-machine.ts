@@ -1,17 +1,26 @@
-import { createKeys, createValkeyStore, defaultLayout, type ReadyClient } from "@unstale/cache-core";
+import {
+  type CacheStore,
+  createKeys,
+  createValkeyStore,
+  defaultLayout,
+  type ReadyClient,
+  type SweepReply,
+  type SweepRequest,
+} from "@unstale/cache-core";
 import type { Image, Slot, Value } from "./image.ts";
 import { type Injection, injected, injection, type Machine, type MachineOptions } from "./machine.ts";
-import { RespClient } from "./resp.ts";
+import type { RespClient } from "./resp.ts";
+import { type ServerAddress, type Wires, wire } from "./resp-cluster.ts";
 import type { RawCommand } from "./step.ts";
 
 export interface ValkeyMachineOptions extends MachineOptions {
-  readonly server: { readonly host: string; readonly port: number };
-  /** Changes the scripts: how a mutant is made. */
+  readonly server: ServerAddress;
+  /** Changes the scripts: how a mutant is made. On a server that stands alone. */
   readonly patch?: (script: string) => string;
 }
 
 /** Everything in the database, in the order in which it can be written again. */
-const dump = `#!lua flags=no-writes
+const dump = `#!lua flags=no-writes,allow-cross-slot-keys
 local reply = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local kind = redis.call('TYPE', key).ok
@@ -27,39 +36,41 @@ return reply`;
 /** What is left of a TTL is told in steps of this: what a run takes of it must not make states differ. */
 export const ttlStepMs = 600_000;
 
-export interface ValkeyMachine extends Machine {
-  readonly client: ReadyClient;
-}
-
-/** The real scripts on a real server, which must be nobody else's: its database is emptied again and again. */
-export async function valkeyMachine(options: ValkeyMachineOptions): Promise<ValkeyMachine> {
+/** The real scripts on a real server or cluster, which must be nobody else's: it is emptied again and again. */
+export async function valkeyMachine(options: ValkeyMachineOptions): Promise<Machine> {
   const world = injection();
-  const client = await RespClient.connect(options.server.host, options.server.port);
-  const patched = options.patch ? patching(client, options.patch) : client;
+  const wires = await wire(options.server);
+  const [first] = wires.all;
   const store = createValkeyStore({
-    valkey: patched,
+    valkey: options.patch && first ? patching(first, options.patch) : wires.target,
     layout: options.layout,
     policy: options.policy,
     injected: injected(world),
     timeoutMs: 60_000,
   });
   const keys = createKeys({ ...defaultLayout, ...options.layout });
-  await client.call("CONFIG", "SET", "set-max-listpack-entries", options.setMaxListpackEntries ?? 128);
-  const dumpSha = String(await client.call("SCRIPT", "LOAD", dump));
+  const onAll = <T>(work: (client: RespClient) => Promise<T>): Promise<T[]> => Promise.all(wires.all.map(work));
+  const entries = options.setMaxListpackEntries ?? 128;
+  await onAll((client) => client.call("CONFIG", "SET", "set-max-listpack-entries", entries));
+  const [dumpSha = ""] = await onAll(async (client) => String(await client.call("SCRIPT", "LOAD", dump)));
 
   return {
-    store,
+    store: wires.all.length === 1 ? store : { ...store, sweep: (request) => sweepAll(store, request) },
     keys,
     world,
-    client: patched,
-    raw: (command) => send(client, command),
-    image: async () => imageOf((await client.evalsha(dumpSha, 0)) as Dumped[], world),
+    raw: (command) => send(wires, command),
+    image: async () => {
+      const dumped = await onAll(async (client) => (await client.evalsha(dumpSha, 0)) as Dumped[]);
+      return imageOf(dumped.flat(), world);
+    },
     restore: async (image) => {
-      await Promise.all([client.call("FLUSHDB"), ...[...image.slots].flatMap((entry) => write(client, entry, world))]);
+      const emptied = onAll((client) => client.call("FLUSHDB"));
+      const written = [...image.slots].flatMap((entry) => write(wires.at(entry[0]), entry, world));
+      await Promise.all([emptied, ...written]);
     },
     close: async () => {
       await store.close();
-      client.close();
+      for (const client of wires.all) client.close();
     },
   };
 }
@@ -88,7 +99,21 @@ function patching(client: RespClient, patch: (script: string) => string): ReadyC
   };
 }
 
-export function send(client: Pick<ReadyClient, "call">, command: RawCommand): Promise<unknown> {
+function send(wires: Wires, command: RawCommand): Promise<unknown> {
+  switch (command.name) {
+    case "FLUSHDB":
+      return Promise.all(wires.all.map((client) => client.call("FLUSHDB")));
+    case "DEL":
+    case "UNLINK":
+      return Promise.all(command.keys.map((key) => wires.at(key).call(command.name, key)));
+    default:
+      return sendTo(wires.at(command.key), command);
+  }
+}
+
+type OfOneKey = Exclude<RawCommand, { readonly name: "FLUSHDB" | "DEL" | "UNLINK" }>;
+
+function sendTo(client: RespClient, command: OfOneKey): Promise<unknown> {
   switch (command.name) {
     case "HSET":
       return client.call("HSET", command.key, ...Object.entries(command.fields).flat());
@@ -96,9 +121,6 @@ export function send(client: Pick<ReadyClient, "call">, command: RawCommand): Pr
       return client.call("PEXPIRE", command.key, command.ms);
     case "SADD":
       return client.call("SADD", command.key, command.member);
-    case "DEL":
-    case "UNLINK":
-      return client.call(command.name, ...command.keys);
     case "SMEMBERS":
     case "GET":
       return client.call(command.name, command.key);
@@ -106,8 +128,19 @@ export function send(client: Pick<ReadyClient, "call">, command: RawCommand): Pr
       return client.call("SET", command.key, command.text);
     case "ZADD":
       return client.call("ZADD", command.key, command.score, command.member);
-    case "FLUSHDB":
-      return client.call("FLUSHDB");
+  }
+}
+
+/** Memory has one keyspace: a step of its scan is one of each server. */
+async function sweepAll(store: CacheStore, request: SweepRequest): Promise<SweepReply> {
+  let [scanned, deleted] = [0, 0];
+  for (let cursor = request.cursor; ; ) {
+    const reply = await store.sweep({ ...request, cursor });
+    if (reply.kind === "format") return reply;
+    scanned += reply.scanned;
+    deleted += reply.deleted;
+    if (reply.cursor === "0") return { ...reply, scanned, deleted };
+    cursor = reply.cursor;
   }
 }
 
