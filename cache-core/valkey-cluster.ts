@@ -29,7 +29,10 @@ export interface Router {
   send(key: string, send: Send): Promise<unknown>;
   /** Each server that serves one of the keys, in the order of their names. */
   serversOf(keys: readonly string[]): readonly Server[];
-  /** Each server that last answered for one of the keys. @throws UnstaleError `UNSTALE_VALKEY_UNAVAILABLE`: another one serves it now */
+  /**
+   * Each server that last answered for one of the keys; keys that were never asked for have none.
+   * @throws UnstaleError `UNSTALE_VALKEY_UNAVAILABLE`: another one serves it now
+   */
   answeredFor(keys: readonly string[]): readonly Server[];
   /** Somebody did not answer: what is known may be outdated. */
   doubt(): void;
@@ -121,11 +124,11 @@ export function clusterRouter(cluster: ReadyCluster): Router {
     serversOf: (keys) => distinct(keys.map((key) => primaryOf(hashSlot(key)) ?? throwUnserved(hashSlot(key)))),
     answeredFor: (keys) =>
       distinct(
-        keys.map((key) => {
+        keys.flatMap((key) => {
           const slot = hashSlot(key);
           const server = answered.get(slot);
-          if (!server || server !== primaryOf(slot)) throwUnserved(slot);
-          return server;
+          if (server && server !== primaryOf(slot)) throwUnserved(slot);
+          return server ?? [];
         }),
       ),
     doubt: () => void learn(),

@@ -262,7 +262,7 @@ function valkeyStore(connection: ValkeyConnection, { timeoutMs, keys, policy, in
     awaitReplicas: async ({ replicas, timeoutMs }) => {
       const servers = connection.answeredFor(everyFence);
       const reached = servers.map(async (server) => Number(await server.call("WAIT", replicas, timeoutMs)));
-      return Math.min(...(await Promise.all(reached)));
+      return servers.length === 0 ? 0 : Math.min(...(await Promise.all(reached)));
     },
 
     configure: async (record): Promise<DeploymentRecord | NewerDeployment> =>
