@@ -4,6 +4,7 @@
  */
 export type { ServiceHandle } from "./handle.ts";
 export { type KafkaHandle, type StartKafkaOptions, startKafka } from "./kafka.ts";
+export { type KafkaClusterHandle, type StartKafkaClusterOptions, startKafkaCluster } from "./kafka-cluster.ts";
 export type { KafkaListener, KafkaProperties } from "./kafka-config.ts";
 export { deleteScramUser, type ScramUser, setScramUsers } from "./kafka-users.ts";
 export { ServiceUnavailableError } from "./ladder.ts";

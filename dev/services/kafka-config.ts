@@ -8,6 +8,10 @@ export interface KafkaListener {
   readonly protocol: "PLAINTEXT" | "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
   /** How clients are told to call the broker; default "127.0.0.1". */
   readonly host?: string;
+  /** Default any free one. */
+  readonly port?: number;
+  /** What clients are told instead, where something stands between them and the broker. */
+  readonly clientPort?: number;
   /** Its own properties, without their prefix `listener.name.<name>.`. */
   readonly properties?: KafkaProperties;
 }
@@ -70,8 +74,13 @@ export function nodeProperties(node: NodeProperties): string {
 }
 
 /** Where clients find a listener: `host:port`. */
-export function addressOf({ host = "127.0.0.1", port }: { readonly host?: string; readonly port: number }): string {
-  return `${host}:${port}`;
+export function addressOf(listener: {
+  readonly host?: string;
+  readonly port: number;
+  readonly clientPort?: number;
+}): string {
+  const { host = "127.0.0.1", port, clientPort = port } = listener;
+  return `${host}:${clientPort}`;
 }
 
 function prefixed({ name, properties = {} }: KafkaListener): KafkaProperties {

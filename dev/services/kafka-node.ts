@@ -1,4 +1,5 @@
-import { cp, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { addressOf, type KafkaListener, type KafkaProperties, nodeProperties } from "./kafka-config.ts";
 import { FAST_JVM, type KafkaInstall } from "./kafka-install.ts";
@@ -19,6 +20,15 @@ export interface KafkaNodeOptions extends KafkaSetup {
   readonly install: KafkaInstall;
   /** Further options of the JVM. */
   readonly jvm: readonly string[];
+  /** Its place in a cluster; without one it is a cluster of its own. */
+  readonly member?: ClusterMember | undefined;
+}
+
+export interface ClusterMember {
+  readonly id: number;
+  readonly controllerPort: number;
+  /** `1@127.0.0.1:19093,2@…` */
+  readonly voters: string;
 }
 
 export interface KafkaNode {
@@ -31,16 +41,19 @@ export interface KafkaNode {
 const PORT_TRIES = 3;
 
 export async function startKafkaNode(options: KafkaNodeOptions, tries = 1): Promise<KafkaNode> {
-  const { install, jvm, properties = {} } = options;
+  const { install, jvm, member } = options;
   const port = await freePort();
-  const controllerPort = await freePort();
+  const controllerPort = member?.controllerPort ?? (await freePort());
+  const place = member === undefined ? {} : { "node.id": member.id, "controller.quorum.voters": member.voters };
+  const properties = { ...place, ...options.properties };
   const listeners = await Promise.all(
-    (options.listeners ?? []).map(async (listener) => ({ ...listener, port: await freePort() })),
+    (options.listeners ?? []).map(async (listener) => ({ ...listener, port: listener.port ?? (await freePort()) })),
   );
   const scratch = await openScratch("kafka");
   const logs = join(scratch.dir, "logs");
   const file = join(scratch.dir, "server.properties");
   await cp(install.emptyLogs, logs, { recursive: true });
+  if (member !== undefined) await nameNode(join(logs, "meta.properties"), member.id);
   await writeFile(file, nodeProperties({ port, controllerPort, logs, listeners, properties }));
   const broker = `127.0.0.1:${port}`;
   const logging = `-Dlog4j2.configurationFile=${join(install.folder, "log4j2.properties")}`;
@@ -53,10 +66,21 @@ export async function startKafkaNode(options: KafkaNodeOptions, tries = 1): Prom
     startTimeoutMs: 90_000,
   });
   const server = await launch.catch((error: Error) => {
-    if (tries < PORT_TRIES && /Address already in use/i.test(error.message)) return undefined;
+    // The others of a cluster know its port.
+    if (member === undefined && tries < PORT_TRIES && /Address already in use/i.test(error.message)) return undefined;
     throw error;
   });
   if (server === undefined) return startKafkaNode(options, tries + 1);
   const addresses = Object.fromEntries(listeners.map((listener) => [listener.name, addressOf(listener)]));
   return { server, broker, listeners: addresses };
+}
+
+/** The empty log directory was made for node 1; no two may have the same ids. */
+async function nameNode(file: string, id: number): Promise<void> {
+  const text = await readFile(file, "utf8");
+  const directory = randomBytes(16).toString("base64url").replace(/^-/, "x");
+  await writeFile(
+    file,
+    text.replace(/^node\.id=.*$/m, `node.id=${id}`).replace(/^directory\.id=.*$/m, `directory.id=${directory}`),
+  );
 }
