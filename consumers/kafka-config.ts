@@ -1,8 +1,11 @@
 import { consumerError } from "./errors.ts";
 import type { KafkaConnection } from "./kafka-types.ts";
 
-/** Of a client that others supervise: few quick retries inside, patience outside. */
-export const clientRetry = { initialRetryTime: 300, maxRetryTime: 5_000, retries: 6, factor: 0.2, multiplier: 2 };
+/**
+ * Of a client that others supervise: few quick retries inside, patience outside. kafkajs asks a coordinator whose broker is
+ * gone until its retries are used up, and nothing is committed meanwhile: a new consumer finds the new coordinator sooner.
+ */
+export const clientRetry = { initialRetryTime: 300, maxRetryTime: 2_000, retries: 3, factor: 0.2, multiplier: 2 };
 
 /** `host:port` of each broker, TLS and SASL as kafkajs takes them, with times that suit a network. */
 export interface KafkaSettings {

@@ -44,6 +44,8 @@ const rows: readonly { readonly names: readonly string[]; readonly code: Code; r
       "KafkaJSRequestTimeoutError",
       "KafkaJSNoBrokerAvailableError",
       "KafkaJSBrokerNotFound",
+      // Has no name of its own: what a client says that reached none of its seeds.
+      "Broker not connected",
       "ECONNREFUSED",
       "ECONNRESET",
       "ENOTFOUND",
@@ -75,7 +77,7 @@ const rows: readonly { readonly names: readonly string[]; readonly code: Code; r
 /** An error of the client in the words of this project; its own stays as the cause. */
 export function kafkaError(error: unknown, doing: string): UnstaleError {
   if (isUnstaleError(error)) return error;
-  const names = new Set(causesOf(error));
+  const names = new Set([...causesOf(error), ...(error instanceof Error ? [error.message] : [])]);
   const row = rows.find((candidate) => candidate.names.some((name) => names.has(name)));
   const said = error instanceof Error ? error.message : String(error);
   if (row === undefined) {

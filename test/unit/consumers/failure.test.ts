@@ -33,6 +33,10 @@ test.each<[string, unknown, Reaction]>([
   expect(reactionTo(error)).toBe(reaction);
 });
 
+test("a client that reached none of its seeds met an outage, though its error has no name", () => {
+  expect(kafkaError(new Error("Broker not connected"), "Listing topics").code).toBe("UNSTALE_KAFKA_UNREACHABLE");
+});
+
 test("a cause that is its own cause ends", () => {
   const error = new Error("loop");
   error.cause = error;
