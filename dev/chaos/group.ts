@@ -15,6 +15,7 @@ export class Group {
       brokers: [...brokers],
       clientId: "chaos",
       logLevel: kafkajs.logLevel.NOTHING,
+      requestTimeout: 5_000,
       retry: { retries: 2, initialRetryTime: 100 },
     });
     this.admin = this.#kafka.admin();
@@ -43,6 +44,12 @@ export class Group {
     const [answer] = await this.admin.fetchOffsets({ groupId: this.groupId, topics: [this.topic] });
     const known = (answer?.partitions ?? []).filter(({ offset }) => Number(offset) >= 0);
     return new Map(known.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  }
+
+  /** The broker that leads the first partition of a topic; -1 while none does. */
+  async leaderOf(topic: string): Promise<number> {
+    const { topics } = await this.admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.find(({ partitionId }) => partitionId === 0)?.leader ?? -1;
   }
 
   async members(): Promise<number> {

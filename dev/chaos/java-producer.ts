@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FAST_JVM, findKafkaInstall } from "../services/kafka-install.ts";
+import { FAST_JVM, findKafkaInstall, type KafkaInstall } from "../services/kafka-install.ts";
 import { Declined, ServiceUnavailableError } from "../services/ladder.ts";
 import { silent } from "../services/progress.ts";
 
@@ -17,6 +17,13 @@ export interface PlainRecord {
   readonly value: string;
 }
 
+/** @throws ServiceUnavailableError where there is no Java, or Kafka's jars cannot be had. */
+export async function kafkaInstall(): Promise<KafkaInstall> {
+  const install = await findKafkaInstall(process.env, silent);
+  if (install instanceof Declined) throw new ServiceUnavailableError(`Kafka's own classes are needed: ${install.why}`);
+  return install;
+}
+
 /** Sends with Kafka's own producer, each partition's records in one batch. Resolves to the offset of each. */
 export async function sendFromJava(options: {
   readonly brokers: readonly string[];
@@ -24,8 +31,7 @@ export async function sendFromJava(options: {
   readonly compression: Compression;
   readonly records: readonly PlainRecord[];
 }): Promise<readonly number[]> {
-  const install = await findKafkaInstall(process.env, silent);
-  if (install instanceof Declined) throw new ServiceUnavailableError(`Kafka's own producer is needed: ${install.why}`);
+  const install = await kafkaInstall();
   const { brokers, topic, compression, records } = options;
   const logging = `-Dlog4j2.configurationFile=${join(install.folder, "log4j2.properties")}`;
   const args = [...FAST_JVM, logging, "-cp", install.classPath, program, brokers.join(","), topic, compression];

@@ -6,12 +6,20 @@
 // npm run chaos -- --write         renews the figures in docs/operations.md; with --json FILE also writes the outcomes
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type KafkaHandle, ServiceUnavailableError, startKafka, terminalProgress } from "../services/index.ts";
+import {
+  type KafkaClusterHandle,
+  type KafkaHandle,
+  ServiceUnavailableError,
+  startKafka,
+  startKafkaCluster,
+  terminalProgress,
+} from "../services/index.ts";
 import { play } from "./play.ts";
 import { lineOf, renewed } from "./report.ts";
 import type { Outcome, Row } from "./row.ts";
 import { rows } from "./rows/index.ts";
-import type { SharedServices } from "./stage.ts";
+import { proof } from "./rows/proof.ts";
+import type { SharedServices } from "./stage-kafka.ts";
 
 const page = "docs/operations.md";
 
@@ -31,18 +39,30 @@ if (values.list) {
   for (const { name, fault } of rows) console.log(`${name.padEnd(32)} ${fault}`);
   process.exit(0);
 }
-const chosen = positionals.length === 0 ? rows : rows.filter(({ name }) => positionals.includes(name));
-const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
+// Faults are signals to processes of our own.
+process.env.UNSTALE_TEST_DOCKER = "no";
+
+const all = [proof, ...rows];
+const chosen = positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name));
+const unknown = positionals.filter((name) => !all.some((row) => row.name === name));
 if (unknown.length > 0) {
   console.error(`There is no row "${unknown.join('", "')}". npm run chaos -- --list names them.`);
   process.exit(2);
 }
 
 let kafka: Promise<KafkaHandle> | undefined;
+let cluster: Promise<KafkaClusterHandle> | undefined;
+const progress = terminalProgress();
+// Logs are compacted as soon as they can be.
+const properties = { "log.cleaner.backoff.ms": 200 };
 const shared: SharedServices = {
   kafka: () => {
-    kafka ??= startKafka({ fresh: true, progress: terminalProgress() });
+    kafka ??= startKafka({ fresh: true, properties, progress });
     return kafka;
+  },
+  cluster: () => {
+    cluster ??= startKafkaCluster({ progress });
+    return cluster;
   },
 };
 
@@ -70,7 +90,10 @@ try {
   const form = values.short ? "short" : "full";
   console.log(`\n${outcomes.length} faults (${form} form) in ${minutes} minutes, ${failed.length} failed`);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(outcomes, undefined, 2)}\n`);
-  if (values.write && failed.length === 0) writeFileSync(page, renewed(readFileSync(page, "utf8"), rows, outcomes));
+  if (values.write) {
+    const held = outcomes.filter(({ problems }) => problems.length === 0);
+    writeFileSync(page, renewed(readFileSync(page, "utf8"), rows, held));
+  }
   process.exitCode = failed.length === 0 ? 0 : 1;
 } catch (error) {
   if (!(error instanceof ServiceUnavailableError)) throw error;
@@ -78,6 +101,7 @@ try {
   process.exitCode = 1;
 } finally {
   await (await kafka?.catch(() => undefined))?.stop();
+  await (await cluster?.catch(() => undefined))?.stop();
 }
 // Connections that a failed row left behind must not keep us.
 process.exit();

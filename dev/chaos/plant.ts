@@ -9,8 +9,10 @@ export type Planted =
   | { readonly kind: "clock"; readonly byMs: number }
   /** Commits of offsets hang, as if their answers never came. */
   | { readonly kind: "hold-commits" }
-  /** The next fetches throw what no one expects from kafkajs. */
-  | { readonly kind: "crash"; readonly times: number };
+  /** The next fetches throw what no one expects from kafkajs, or what it throws when its login is refused. */
+  | { readonly kind: "crash" | "login-refused"; readonly times: number }
+  /** As many records are never seen, each from the middle of a batch. */
+  | { readonly kind: "drop"; readonly records: number };
 
 process.on("message", (fault: Planted) => {
   grow(fault);
@@ -24,10 +26,19 @@ type Method = (this: unknown, ...args: unknown[]) => unknown;
 function grow(fault: Planted): void {
   if (fault.kind === "clock") shiftClock(fault.byMs);
   else if (fault.kind === "hold-commits") replace("offsetCommit", () => () => new Promise(() => {}));
-  else crash(fault.times);
+  else if (fault.kind === "drop") dropRecords(fault.records);
+  else if (fault.kind === "crash") failFetches(fault.times, bug);
+  else failFetches(fault.times, refusal);
 }
 
-function crash(times: number): void {
+const bug = (): Error => new TypeError("Cannot read properties of undefined (reading 'planted')");
+
+function refusal(): Error {
+  const error = new Error("SASL PLAIN authentication failed: Authentication failed");
+  return Object.assign(error, { name: "KafkaJSSASLAuthenticationError", retriable: false });
+}
+
+function failFetches(times: number, make: () => Error): void {
   let left = times;
   replace(
     "fetch",
@@ -35,7 +46,26 @@ function crash(times: number): void {
       function (...args) {
         if (left <= 0) return original.apply(this, args);
         left -= 1;
-        return Promise.reject(new TypeError("Cannot read properties of undefined (reading 'planted')"));
+        return Promise.reject(make());
+      },
+  );
+}
+
+type Fetched = { readonly responses: readonly { readonly partitions: readonly { readonly messages: unknown[] }[] }[] };
+
+function dropRecords(records: number): void {
+  let left = records;
+  replace(
+    "fetch",
+    (original) =>
+      async function (...args) {
+        const fetched = (await original.apply(this, args)) as Fetched;
+        for (const { messages } of fetched.responses.flatMap(({ partitions }) => partitions)) {
+          if (left <= 0 || messages.length < 3) continue;
+          left -= 1;
+          messages.splice(1, 1);
+        }
+        return fetched;
       },
   );
 }

@@ -2,7 +2,8 @@ import { account } from "./ledger.ts";
 import type { Load } from "./load.ts";
 import { judge } from "./oracle.ts";
 import { expectThat, type Outcome, type Row } from "./row.ts";
-import { type SharedServices, Stage } from "./stage.ts";
+import { Stage } from "./stage.ts";
+import type { SharedServices } from "./stage-kafka.ts";
 import type { Length } from "./stage-options.ts";
 
 /** Plays a row from begin to end; whatever goes wrong is a problem of its outcome. Never rejects. */
@@ -61,7 +62,7 @@ async function conclude(row: Row, stage: Stage, problems: string[]): Promise<Fac
   const slices = workers.flatMap((worker) => worker.slices);
   const forgets = row.forgets ?? false;
   const verdict = await judge({ load, valkey: tool, valkeyUrl: valkey.url, forgets, timeoutMs: 30_000 });
-  if (verdict.lost.size > 0) problems.push(described(verdict.lost, load));
+  if (verdict.lost.size !== (row.lost ?? 0)) problems.push(described(verdict.lost, load));
   const { duplicates, stalestMs } = account(load.events, slices);
   await judgeBarriers(row, stage);
   if (row.duplicates === "none") expectThat(duplicates === 0, `${duplicates} events were applied again`);

@@ -20,6 +20,8 @@ export interface Row {
    * fence that it left.
    */
   readonly forgets?: boolean;
+  /** How many events must be found to be lost. Default 0; anything else is a proof that a loss would be found. */
+  readonly lost?: number;
   /** Runs under load, with all workers ready; calls `stage.over()` when the fault is over. A throw is a failed row. */
   readonly play: (stage: Stage) => Promise<void>;
 }

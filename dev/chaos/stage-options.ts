@@ -7,8 +7,11 @@ export interface StageOptions {
   readonly partitions?: number;
   /** Properties of the topic. */
   readonly topic?: Readonly<Record<string, string>>;
-  /** `own`: a broker that the row may harm. Default `shared`. */
-  readonly kafka?: "shared" | "own";
+  /**
+   * `own`: a broker that the row may harm; `proxied`: one that workers reach through `stage.kafka.network`; `cluster`: three
+   * brokers, of which the row may harm one at a time. Default `shared`.
+   */
+  readonly kafka?: "shared" | "own" | "proxied" | "cluster";
   /** Lines of valkey.conf. */
   readonly valkey?: NonNullable<StartValkeyOptions["config"]>;
   /** Workers reach Valkey through `stage.valkeyProxy`. */

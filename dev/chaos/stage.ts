@@ -5,12 +5,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createValkeyStore } from "@unstale/cache-core";
 import type { Redis } from "iovalkey";
 import { type ChangeProducer, createChangeProducer, type OutgoingRecord } from "../../consumers/index.ts";
-import { type KafkaHandle, startKafka, startValkey, type ValkeyHandle } from "../services/index.ts";
+import { type ServiceHandle, startValkey, type ValkeyHandle } from "../services/index.ts";
 import { freePort } from "../services/ports.ts";
 import { FaultyNetwork } from "./faulty-network.ts";
 import { Group, type Offsets } from "./group.ts";
 import { type Compression, sendFromJava } from "./java-producer.ts";
 import { Load } from "./load.ts";
+import { openKafka, type SharedServices, type StageKafka } from "./stage-kafka.ts";
 import type { Length, StageOptions } from "./stage-options.ts";
 import { until } from "./until.ts";
 import { connectTool } from "./valkey-tool.ts";
@@ -27,15 +28,11 @@ const defaultSettings = {
   UNSTALE_LOG_FORMAT: "json",
 };
 
-export interface SharedServices {
-  kafka(): Promise<KafkaHandle>;
-}
-
 /** Real services, worker processes and a load, for one row. */
 export class Stage {
   readonly options: StageOptions;
   readonly length: Length;
-  readonly kafka: KafkaHandle;
+  readonly kafka: StageKafka;
   readonly valkey: ValkeyHandle;
   readonly valkeyProxy: FaultyNetwork | undefined;
   /** The row's own connection to Valkey, beside all proxies. */
@@ -48,12 +45,13 @@ export class Stage {
   #started = 0;
   #producer: Promise<ChangeProducer> | undefined;
   readonly #settings: Readonly<Record<string, string>>;
-  readonly #closing: (() => Promise<unknown>)[];
+  /** Called in reverse order when the row is over. */
+  readonly closing: (() => Promise<unknown>)[];
 
   private constructor(parts: {
     readonly options: StageOptions;
     readonly length: Length;
-    readonly kafka: KafkaHandle;
+    readonly kafka: StageKafka;
     readonly valkey: ValkeyHandle;
     readonly valkeyProxy: FaultyNetwork | undefined;
     readonly tool: Redis;
@@ -71,7 +69,7 @@ export class Stage {
     this.group = parts.group;
     this.load = parts.load;
     this.#settings = parts.settings;
-    this.#closing = parts.closing;
+    this.closing = parts.closing;
   }
 
   static async open(options: StageOptions, shared: SharedServices, length: Length): Promise<Stage> {
@@ -82,9 +80,7 @@ export class Stage {
     };
     try {
       const [kafka, valkey] = await Promise.all([
-        options.kafka === "own"
-          ? startKafka({ fresh: true }).then((own) => closed(own, (handle) => handle.stop()))
-          : shared.kafka(),
+        openKafka(options.kafka, shared).then((own) => closed(own, (one) => one.close())),
         startValkey({ fresh: true, config: options.valkey ?? [] }).then((own) => closed(own, (one) => one.stop())),
       ]);
       const run = randomUUID().slice(0, 8);
@@ -101,7 +97,7 @@ export class Stage {
       closed(load, (one) => one.kill());
       const settings = {
         ...defaultSettings,
-        UNSTALE_KAFKA_BROKERS: kafka.brokers.join(","),
+        UNSTALE_KAFKA_BROKERS: kafka.workerBrokers.join(","),
         UNSTALE_KAFKA_TOPICS: topic,
         UNSTALE_KAFKA_GROUP_ID: group.groupId,
         UNSTALE_VALKEY_URL: proxyPort === undefined ? valkey.url : `redis://127.0.0.1:${proxyPort}`,
@@ -120,6 +116,13 @@ export class Stage {
 
   get topic(): string {
     return this.group.topic;
+  }
+
+  /** One of Kafka's brokers. */
+  broker(id = 1): ServiceHandle {
+    const broker = this.kafka.nodes.get(id);
+    if (broker === undefined) throw new Error(`Expected a broker ${id} on this stage.`);
+    return broker;
   }
 
   /** Starts one more worker, with settings of its own. */
@@ -227,6 +230,6 @@ export class Stage {
     await this.load.kill();
     await (await this.#producer)?.close();
     await Promise.all(this.workers.map((worker) => worker.kill()));
-    for (const close of this.#closing.reverse()) await close().catch(() => {});
+    for (const close of this.closing.reverse()) await close().catch(() => {});
   }
 }

@@ -91,9 +91,12 @@ export class Worker {
     return this.#child.stdout;
   }
 
-  /** Whether a line of its log has this in its message. */
-  said(message: string): boolean {
-    return this.lines.some(({ msg }) => String(msg).includes(message));
+  /** Whether a line of its log has this in its message, or in that of its error. */
+  said(text: string): boolean {
+    return this.lines.some(({ msg, err }) => {
+      const { message = "" } = (err ?? {}) as { readonly message?: string };
+      return String(msg).includes(text) || message.includes(text);
+    });
   }
 
   async get(path: string): Promise<{ readonly status: number; readonly text: string }> {

@@ -1,5 +1,6 @@
 import { expectThat, type Row } from "../row.ts";
 import type { Stage } from "../stage.ts";
+import { until } from "../until.ts";
 import { isShared, noneIsReady } from "./common.ts";
 
 const back = "workers stay alive and say that they are not ready; all is committed within 15 s of the broker's return";
@@ -24,7 +25,7 @@ const down: Row = {
   fault: "the only broker is killed, and comes back",
   expected: back,
   stage: { kafka: "own" },
-  play: (stage) => outage(stage, { begin: () => stage.kafka.kill(), end: () => stage.kafka.restart() }),
+  play: (stage) => outage(stage, { begin: () => stage.broker().kill(), end: () => stage.broker().restart() }),
 };
 
 const hangs: Row = {
@@ -32,7 +33,53 @@ const hangs: Row = {
   fault: "the only broker hangs (SIGSTOP): connections stay open and nothing answers",
   expected: back,
   stage: { kafka: "own" },
-  play: (stage) => outage(stage, { begin: async () => stage.kafka.pause(), end: async () => stage.kafka.resume() }),
+  play: (stage) =>
+    outage(stage, { begin: async () => stage.broker().pause(), end: async () => stage.broker().resume() }),
 };
 
-export const kafkaRows: readonly Row[] = [down, hangs];
+const halfOpen: Row = {
+  name: "kafka-half-open",
+  fault: "the network to Kafka swallows everything, and nobody is told; later all connections are reset",
+  expected: back,
+  stage: { kafka: "proxied" },
+  play: (stage) =>
+    outage(stage, {
+      begin: async () => stage.kafka.network?.silence(),
+      end: async () => stage.kafka.network?.heal(),
+    }),
+};
+
+/** The group lives on: others take over what the broker led. */
+async function oneOfThree(stage: Stage, harm: (id: number) => Promise<unknown>): Promise<void> {
+  await isShared(stage);
+  const coordinator = await stage.group.leaderOf("__consumer_offsets");
+  await harm(coordinator);
+  await until("another broker coordinates the group", async () => {
+    const leader = await stage.group.leaderOf("__consumer_offsets");
+    return leader > 0 && leader !== coordinator;
+  });
+  await stage.lasting(3_000, 60_000);
+  const goal = await stage.ends();
+  await stage.group.reached(goal, 15_000);
+  await stage.broker(coordinator).restart();
+  await stage.over();
+  await Promise.all(stage.workers.map((worker) => worker.ready()));
+}
+
+const oneKilled: Row = {
+  name: "broker-killed",
+  fault: "one of three brokers, the one that coordinates the group, is killed, and comes back",
+  expected: "the others take over; all goes on within 15 s, while it is still away",
+  stage: { kafka: "cluster" },
+  play: (stage) => oneOfThree(stage, (id) => stage.broker(id).kill()),
+};
+
+const oneHangs: Row = {
+  name: "broker-hangs",
+  fault: "one of three brokers, the one that coordinates the group, hangs, and is restarted",
+  expected: "the others take over; all goes on within 15 s, while it still hangs",
+  stage: { kafka: "cluster" },
+  play: (stage) => oneOfThree(stage, async (id) => stage.broker(id).pause()),
+};
+
+export const kafkaRows: readonly Row[] = [down, hangs, halfOpen, oneKilled, oneHangs];

@@ -1,5 +1,8 @@
 // What happens to the log itself, and to the group's offsets.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { sendFromJava } from "../java-producer.ts";
 import { expectThat, type Row } from "../row.ts";
 import type { Stage } from "../stage.ts";
 import { until } from "../until.ts";
@@ -40,6 +43,20 @@ const overtaken: Row = {
   },
 };
 
+/** No load meanwhile; what was in the ledger is accounted for apart. */
+async function makeAnew(stage: Stage): Promise<void> {
+  const { admin, topic } = stage.group;
+  stage.load.change({ rate: 0 });
+  await delay(100);
+  // Its last step, a look at the topics that it has just deleted, may fail.
+  await admin.deleteTopics({ topics: [topic] }).catch(() => {});
+  await until("the topic is there again", async () => {
+    await stage.group.createTopic(topic, 4);
+    return true;
+  });
+  stage.beginAnotherLog();
+}
+
 const recreated: Row = {
   name: "topic-recreated",
   fault: "the topic is deleted and made anew under running workers",
@@ -48,18 +65,28 @@ const recreated: Row = {
   forgets: true,
   play: async (stage) => {
     await isShared(stage);
-    const { admin, topic } = stage.group;
-    stage.load.change({ rate: 0 });
-    await delay(100);
-    // Its last step, a look at the topics that it has just deleted, may fail.
-    await admin.deleteTopics({ topics: [topic] }).catch(() => {});
-    await until("the topic is there again", async () => {
-      await stage.group.createTopic(topic, 4);
-      return true;
-    });
-    stage.beginAnotherLog();
+    await makeAnew(stage);
     stage.load.change({ rate: 600 });
     await stage.load.more(100);
+    await stage.over();
+  },
+};
+
+const refilled: Row = {
+  name: "topic-refilled",
+  fault: "while no worker runs, the topic is deleted, made anew, and filled beyond the offsets that were committed",
+  expected: "found as another log by its id: everything is invalidated, and the new log is read from its beginning",
+  barriers: "some",
+  forgets: true,
+  play: async (stage) => {
+    await isShared(stage);
+    await replaceWorkers(stage, async () => {
+      const before = stage.load.events.length;
+      await makeAnew(stage);
+      stage.load.change({ rate: 2_000 });
+      await stage.load.more(before + 400);
+      stage.load.change({ rate: 600 });
+    });
     await stage.over();
   },
 };
@@ -123,4 +150,54 @@ const transactions: Row = {
   },
 };
 
-export const logRows: readonly Row[] = [overtaken, recreated, reset, expired, transactions];
+const compacted: Row = {
+  name: "compacted-topic",
+  fault: "compaction leaves batches without a record in the log, which stay there for their producers' sake",
+  expected: "they are walked over once nothing has moved for 15 s; what follows is read",
+  stage: {
+    workers: 0,
+    topic: {
+      "cleanup.policy": "compact",
+      "min.cleanable.dirty.ratio": "0.01",
+      "segment.ms": "500",
+      "delete.retention.ms": "0",
+    },
+  },
+  play: async (stage) => {
+    const folder = stage.kafka.logFolder;
+    if (folder === undefined) throw new Error("Expected a broker whose files can be looked at.");
+    const { topic } = stage;
+    const { brokers } = stage.kafka;
+    stage.load.change({ rate: 0 });
+    // Each run is another producer, whose last batch stays, even when all its records were overwritten. They come one by
+    // one, each in a segment of its own; what follows lies in another one, so that a fetch finds nothing but empty batches.
+    for (let round = 0; round < 3; round += 1) {
+      const records = [0, 1, 2, 3].map((partition) => ({
+        partition,
+        key: `twice:${partition}`,
+        value: '{"id":"twice"}',
+      }));
+      await sendFromJava({ brokers, topic, compression: "none", records });
+    }
+    const ends = await stage.ends();
+    await until("the log is compacted", async () => {
+      const lines = (await readFile(join(folder, "cleaner-offset-checkpoint"), "utf8")).split("\n");
+      const cleaned = lines.map((line) => line.split(" ")).filter(([name]) => name === topic);
+      return (
+        cleaned.length === 4 &&
+        cleaned.every(([, partition, to]) => BigInt(to ?? 0) === (ends.get(Number(partition)) ?? 0n) - 1n)
+      );
+    });
+    stage.load.change({ rate: 600 });
+    await Promise.all([stage.start(), stage.start()]);
+    await stage.over();
+    await Promise.all(stage.workers.map((worker) => worker.ready()));
+    await stage.recovery;
+    expectThat(
+      stage.workers.some((worker) => worker.said("walked over")),
+      "no batch was empty",
+    );
+  },
+};
+
+export const logRows: readonly Row[] = [overtaken, recreated, refilled, reset, expired, transactions, compacted];

@@ -1,4 +1,6 @@
 // Records that cannot be read, and those that only look as if.
+import { openScratch } from "../../services/scratch.ts";
+import { writeCodecPackages } from "../java-codecs.ts";
 import { expectThat, type Row } from "../row.ts";
 import { until } from "../until.ts";
 import { isShared } from "./common.ts";
@@ -72,6 +74,33 @@ const tiny: Row = {
   },
 };
 
+const compressed: Row = {
+  name: "compressed-batches",
+  fault:
+    "Kafka's own producer sends batches compressed with gzip, snappy, lz4 and zstd; first the codec packages are missing",
+  expected:
+    "gzip is read; for another the worker says which package to install and ends, after 8 attempts; with it, all are read",
+  stage: { workers: 1 },
+  play: async (stage) => {
+    const ids = (name: string): string[] => Array.from({ length: 40 }, (_, index) => `${name}:${index}`);
+    await stage.changeFromJava(ids("gzip"), "gzip", 1);
+    await stage.group.reached(await stage.ends(), 15_000);
+    const without = stage.worker(0);
+    without.mayEnd = true;
+    await stage.changeFromJava(ids("lz4"), "lz4", 1);
+    const { code } = await without.ended;
+    expectThat(code === 1, `exit code ${code}`);
+    expectThat(without.said("kafkajs-lz4"), "it does not say which package is missing");
+    await stage.changeFromJava(ids("snappy"), "snappy", 1);
+    await stage.changeFromJava(ids("zstd"), "zstd", 1);
+    const codecs = await openScratch("codecs");
+    stage.closing.push(() => codecs.release());
+    await writeCodecPackages(codecs.dir);
+    await (await stage.start({ NODE_PATH: codecs.dir })).ready();
+    await stage.over();
+  },
+};
+
 const noDeadLetters: Row = {
   name: "dead-letters-unavailable",
   fault: "the dead-letter topic is deleted, a record that cannot be read comes, and the topic is made again",
@@ -98,4 +127,4 @@ const noDeadLetters: Row = {
   },
 };
 
-export const poisonRows: readonly Row[] = [undecodable, large, tiny, noDeadLetters];
+export const poisonRows: readonly Row[] = [undecodable, large, tiny, compressed, noDeadLetters];

@@ -1,4 +1,5 @@
 // What happens to the worker process from inside, and around it.
+import { startValkey } from "../../services/index.ts";
 import { expectThat, type Row } from "../row.ts";
 import { until } from "../until.ts";
 import { isShared, ownsAll } from "./common.ts";
@@ -37,6 +38,22 @@ const gaveUp: Row = {
     expectThat(crashes === 8, `it ended after ${crashes} crashes`);
     await stage.over();
     await ownsAll(stage, stage.worker(1));
+  },
+};
+
+const loginRefused: Row = {
+  name: "login-refused",
+  fault: "Kafka refuses the worker's credentials when they are shown again, three times",
+  expected: "as they worked before, they are tried again; the process lives on",
+  stage: { planted: true },
+  play: async (stage) => {
+    await isShared(stage);
+    const worker = stage.worker(0);
+    await worker.plant({ kind: "login-refused", times: 3 });
+    await until("the consumer was built anew", () => worker.said("the consumer crashed and is built anew"));
+    await stage.over();
+    await isShared(stage);
+    expectThat((await worker.get("/livez")).status === 200, "it wants to be replaced");
   },
 };
 
@@ -99,4 +116,31 @@ const twoGroups: Row = {
   },
 };
 
-export const processRows: readonly Row[] = [crash, gaveUp, clock, diskFull, readerGone, twoGroups];
+const twoValkeys: Row = {
+  name: "two-valkeys-in-one-group",
+  fault: "a worker of the same consumer group is started on another Valkey",
+  expected: "it does not run, and takes none of the events; it says that the group is another deployment's",
+  play: async (stage) => {
+    await isShared(stage);
+    const other = await startValkey({ fresh: true });
+    stage.closing.push(() => other.stop());
+    const stranger = await stage.start({ UNSTALE_VALKEY_URL: other.url });
+    stranger.mayEnd = true;
+    const { code } = await stranger.ended;
+    expectThat(code !== 0 && stranger.tail().includes("UNSTALE_KAFKA_GROUP_SHARED"), `exit code ${code}`);
+    expectThat(stranger.slices.length === 0, "it applied events");
+    await stage.over();
+    await isShared(stage);
+  },
+};
+
+export const processRows: readonly Row[] = [
+  crash,
+  gaveUp,
+  loginRefused,
+  clock,
+  diskFull,
+  readerGone,
+  twoGroups,
+  twoValkeys,
+];

@@ -51,6 +51,19 @@ const hangs: Row = {
     }),
 };
 
+const halfOpen: Row = {
+  name: "valkey-half-open",
+  fault: "the network to Valkey swallows everything, and nobody is told; later all connections are reset",
+  expected: paused,
+  stage: { valkeyProxy: true },
+  play: (stage) =>
+    outage(stage, {
+      begin: async () => stage.valkeyProxy?.silence(),
+      end: async () => stage.valkeyProxy?.heal(),
+      because: /\[-\]valkey/,
+    }),
+};
+
 const emptied: Row = {
   name: "valkey-emptied",
   fault: "Valkey is killed, and comes back without its data",
@@ -222,6 +235,7 @@ const wrongType: Row = {
 export const valkeyRows: readonly Row[] = [
   down,
   hangs,
+  halfOpen,
   emptied,
   slow,
   cut,
