@@ -74,6 +74,9 @@ async function playAll(): Promise<readonly Outcome[]> {
       const outcome = await play(row, shared, { short: values.short, logs: values.logs });
       outcomes.push(outcome);
       console.log(lineOf(outcome));
+      if (values.write && outcome.problems.length === 0) {
+        writeFileSync(page, renewed(readFileSync(page, "utf8"), rows, [outcome]));
+      }
       for (const problem of outcome.problems) console.log(problem.replaceAll(/^/gm, "        "));
     }
   };
@@ -90,10 +93,6 @@ try {
   const form = values.short ? "short" : "full";
   console.log(`\n${outcomes.length} faults (${form} form) in ${minutes} minutes, ${failed.length} failed`);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(outcomes, undefined, 2)}\n`);
-  if (values.write) {
-    const held = outcomes.filter(({ problems }) => problems.length === 0);
-    writeFileSync(page, renewed(readFileSync(page, "utf8"), rows, held));
-  }
   process.exitCode = failed.length === 0 ? 0 : 1;
 } catch (error) {
   if (!(error instanceof ServiceUnavailableError)) throw error;

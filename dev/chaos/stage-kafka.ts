@@ -26,20 +26,32 @@ export interface StageKafka {
 }
 
 export async function openKafka(kind: StageOptions["kafka"], shared: SharedServices): Promise<StageKafka> {
-  if (kind === "cluster") {
-    const { brokers, nodes } = await shared.cluster();
-    // As whole for the next row as it was for this one, even when this one fails.
-    const close = async (): Promise<void> => {
-      for (const node of nodes.values()) {
-        if (node.pid === undefined) await node.restart();
-        else node.resume();
-      }
-    };
-    return { brokers, workerBrokers: brokers, nodes, network: undefined, logFolder: undefined, close };
-  }
+  if (kind === "cluster") return openCluster(shared);
   if (kind === "proxied") return openProxied();
   const kafka = kind === "own" ? await startKafka({ fresh: true }) : await shared.kafka();
   return lonely(kafka, { close: async () => void (kind === "own" && (await kafka.stop())) });
+}
+
+let clusterTurn: Promise<void> = Promise.resolve();
+
+/** One row at a time: two that harm a broker each would leave no majority. */
+async function openCluster(shared: SharedServices): Promise<StageKafka> {
+  const before = clusterTurn;
+  let pass: () => void = () => {};
+  clusterTurn = new Promise((resolve) => {
+    pass = resolve;
+  });
+  await before;
+  const { brokers, nodes } = await shared.cluster();
+  // As whole for the next row as it was for this one, even when this one failed.
+  const close = async (): Promise<void> => {
+    for (const node of nodes.values()) {
+      if (node.pid === undefined) await node.restart();
+      else node.resume();
+    }
+    pass();
+  };
+  return { brokers, workerBrokers: brokers, nodes, network: undefined, logFolder: undefined, close };
 }
 
 /** A broker that tells its clients to call the proxy. */

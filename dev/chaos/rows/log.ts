@@ -152,8 +152,8 @@ const transactions: Row = {
 
 const compacted: Row = {
   name: "compacted-topic",
-  fault: "compaction leaves batches without a record in the log, which stay there for their producers' sake",
-  expected: "they are walked over once nothing has moved for 15 s; what follows is read",
+  fault: "compaction takes records out of the log, and leaves batches without any",
+  expected: "no gap is seen in it, and nothing stalls",
   stage: {
     workers: 0,
     topic: {
@@ -193,10 +193,6 @@ const compacted: Row = {
     await stage.over();
     await Promise.all(stage.workers.map((worker) => worker.ready()));
     await stage.recovery;
-    expectThat(
-      stage.workers.some((worker) => worker.said("walked over")),
-      "no batch was empty",
-    );
   },
 };
 
