@@ -357,7 +357,8 @@ export interface NewerDeployment {
 }
 
 export interface ServerInfo {
-  readonly product: "valkey" | "redis" | "memory";
+  /** "unknown" where an ACL forbids INFO; then so is all else. */
+  readonly product: "valkey" | "redis" | "memory" | "unknown";
   readonly version: string;
   readonly role: "master" | "replica" | "unknown";
   /** `maxmemory-policy`; absent where it cannot be read. */

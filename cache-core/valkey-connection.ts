@@ -192,7 +192,7 @@ function explainReply(error: unknown): UnstaleError {
       details: { reply: isReply ? reply : undefined },
     });
   }
-  const hint = /^(NOAUTH|WRONGPASS|NOPERM)/.test(message) ? " Check user, password and ACL." : "";
+  const hint = /^(NOAUTH|WRONGPASS|NOPERM)|ACL failure/.test(message) ? " Check user, password and ACL." : "";
   return cacheError("UNSTALE_VALKEY_REFUSED", `Valkey refused: ${message}.${hint}`, { cause: error });
 }
 

@@ -245,7 +245,7 @@ export function parseServerInfo(info: string): ServerInfo {
   const policy = fields.get("maxmemory_policy");
   const memory = fields.get("maxmemory");
   return {
-    product: valkey === undefined ? "redis" : "valkey",
+    product: valkey !== undefined ? "valkey" : fields.has("redis_version") ? "redis" : "unknown",
     version: valkey ?? fields.get("redis_version") ?? "unknown",
     role: role === "master" ? "master" : role === "slave" ? "replica" : "unknown",
     ...(policy === undefined ? {} : { memoryPolicy: policy }),

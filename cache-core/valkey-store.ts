@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isUnstaleError } from "./errors.ts";
 import { createKeys, defaultLayout, type KeyLayout, type Keys } from "./keys.ts";
 import * as embedded from "./scripts/embedded.ts";
 import type {
@@ -276,7 +277,7 @@ function valkeyStore(connection: ValkeyConnection, { timeoutMs, keys, policy, in
     serverInfo: async (): Promise<ServerInfo> => {
       const servers = await connection.serversOf(everyFence);
       const [first, ...others] = await Promise.all(
-        servers.map(async (server) => parseServerInfo(String(await server.call("INFO")))),
+        servers.map(async (server) => parseServerInfo(String(await server.call("INFO").catch(unlessForbidden)))),
       );
       return joinServerInfos([first ?? parseServerInfo(""), ...others]);
     },
@@ -338,6 +339,12 @@ function valkeyStore(connection: ValkeyConnection, { timeoutMs, keys, policy, in
   function positionOf({ position }: InvalidateRequest): (string | number)[] {
     return position ? [keys.appliedField(position), position.previous, position.next] : ["", 0, 0];
   }
+}
+
+/** An ACL may forbid INFO. Then nothing is known of the server, which is less than knowing that it is unfit. */
+function unlessForbidden(error: unknown): string {
+  if (isUnstaleError(error) && error.message.includes("NOPERM")) return "";
+  throw error;
 }
 
 /** From 2^51 up to 2^52: leaves room for INCR below 2^53, and prints with 16 digits. */

@@ -9,6 +9,30 @@ import { isUnstaleError } from "@unstale/cache-core";
  */
 export type Reaction = "retry" | "dead-letter" | "rejoin" | "crash";
 
+/** Node's codes for a broker whose certificate nobody vouches for. */
+export const untrusted = [
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_REVOKED",
+] as const;
+
+/** OpenSSL's codes for a server that refuses our certificate, or misses it. */
+export const refusedCertificate = [
+  "ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE",
+  "ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+  "ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED",
+  "ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED",
+  "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA",
+  "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
+] as const;
+
+const crashes = (codes: readonly string[]): Readonly<Record<string, Reaction>> =>
+  Object.fromEntries(codes.map((code) => [code, "crash"]));
+
 /** docs/operations.md shows the same table. */
 export const reactions: Readonly<Record<string, Reaction>> = {
   // Kafka's protocol errors, by type
@@ -24,6 +48,7 @@ export const reactions: Readonly<Record<string, Reaction>> = {
   GROUP_AUTHORIZATION_FAILED: "crash",
   CLUSTER_AUTHORIZATION_FAILED: "crash",
   SASL_AUTHENTICATION_FAILED: "crash",
+  UNSUPPORTED_SASL_MECHANISM: "crash",
   UNSUPPORTED_VERSION: "crash",
   // kafkajs' errors, by name
   KafkaJSSASLAuthenticationError: "crash",
@@ -32,10 +57,10 @@ export const reactions: Readonly<Record<string, Reaction>> = {
   KafkaJSUnsupportedMagicByteInMessageSet: "crash",
   // Node's
   ERR_TLS_CERT_ALTNAME_INVALID: "crash",
-  SELF_SIGNED_CERT_IN_CHAIN: "crash",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "crash",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "crash",
   CERT_HAS_EXPIRED: "crash",
+  CERT_NOT_YET_VALID: "crash",
+  ...crashes(untrusted),
+  ...crashes(refusedCertificate),
 };
 
 /**

@@ -1,26 +1,54 @@
 import { isUnstaleError, type UnstaleError } from "@unstale/cache-core";
 import { consumerError, type consumerErrors } from "./errors.ts";
-import { causesOf } from "./failure.ts";
+import { causesOf, refusedCertificate, untrusted } from "./failure.ts";
 
 type Code = keyof typeof consumerErrors;
 
+interface Row {
+  readonly names: readonly string[];
+  /** In place of a name, where the client gives none. */
+  readonly message?: RegExp;
+  readonly code: Code;
+  readonly hint: string;
+}
+
 /** The first row that matches names the error for users. By name, since kafkajs' classes are not exported to ESM. */
-const rows: readonly { readonly names: readonly string[]; readonly code: Code; readonly hint: string }[] = [
+const rows: readonly Row[] = [
+  {
+    names: ["UNSUPPORTED_SASL_MECHANISM"],
+    code: "UNSTALE_KAFKA_AUTHENTICATION",
+    hint: "the broker does not take this SASL mechanism; choose one that it has enabled",
+  },
   {
     names: ["KafkaJSSASLAuthenticationError", "SASL_AUTHENTICATION_FAILED", "ILLEGAL_SASL_STATE"],
     code: "UNSTALE_KAFKA_AUTHENTICATION",
     hint: "Kafka refused the credentials; check mechanism, user name and password",
   },
   {
-    names: [
-      "ERR_TLS_CERT_ALTNAME_INVALID",
-      "SELF_SIGNED_CERT_IN_CHAIN",
-      "DEPTH_ZERO_SELF_SIGNED_CERT",
-      "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-      "CERT_HAS_EXPIRED",
-    ],
+    names: ["ERR_TLS_CERT_ALTNAME_INVALID"],
     code: "UNSTALE_KAFKA_AUTHENTICATION",
-    hint: "the broker's certificate is not trusted; check the authority and the host name",
+    hint: "the broker's certificate is for another host; use a name that stands in it",
+  },
+  {
+    names: ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"],
+    code: "UNSTALE_KAFKA_AUTHENTICATION",
+    hint: "the broker's certificate is not valid today; renew it",
+  },
+  {
+    names: untrusted,
+    code: "UNSTALE_KAFKA_AUTHENTICATION",
+    hint: "the broker's certificate is not trusted; give the authority that signed it (ssl.ca)",
+  },
+  {
+    names: refusedCertificate,
+    code: "UNSTALE_KAFKA_AUTHENTICATION",
+    hint: "the broker refused our client certificate, or wants one; check ssl.cert and ssl.key",
+  },
+  {
+    names: ["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG"],
+    message: /before secure TLS connection was established/,
+    code: "UNSTALE_KAFKA_UNREACHABLE",
+    hint: "the broker does not answer in TLS; is this listener without it (ssl.enabled), or another program?",
   },
   {
     names: ["TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"],
@@ -38,9 +66,13 @@ const rows: readonly { readonly names: readonly string[]; readonly code: Code; r
     hint: "the record is larger than the topic's max.message.bytes",
   },
   {
+    names: ["KafkaJSConnectionClosedError"],
+    code: "UNSTALE_KAFKA_UNREACHABLE",
+    hint: "the broker hung up; it is going down, or it wants TLS or a login on this listener",
+  },
+  {
     names: [
       "KafkaJSConnectionError",
-      "KafkaJSConnectionClosedError",
       "KafkaJSRequestTimeoutError",
       "KafkaJSNoBrokerAvailableError",
       "KafkaJSBrokerNotFound",
@@ -78,8 +110,9 @@ const rows: readonly { readonly names: readonly string[]; readonly code: Code; r
 export function kafkaError(error: unknown, doing: string): UnstaleError {
   if (isUnstaleError(error)) return error;
   const names = new Set([...causesOf(error), ...(error instanceof Error ? [error.message] : [])]);
-  const row = rows.find((candidate) => candidate.names.some((name) => names.has(name)));
-  const said = error instanceof Error ? error.message : String(error);
+  // OpenSSL ends its messages with a line break.
+  const said = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").trim();
+  const row = rows.find(({ names: some, message }) => some.some((name) => names.has(name)) || message?.test(said));
   if (row === undefined) {
     return consumerError("UNSTALE_KAFKA_REQUEST_FAILED", `${doing}: ${said}`, { cause: error });
   }

@@ -7,7 +7,7 @@ export function serverProblem(
   { product, version, role, clusterEnabled }: ServerInfo,
   isCluster: boolean,
 ): string | undefined {
-  if (product === "memory") return undefined;
+  if (product === "memory" || product === "unknown") return undefined;
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const tooOld = major < leastVersion[0] || (major === leastVersion[0] && minor < leastVersion[1]);
   const name = product === "valkey" ? "Valkey" : "Redis";

@@ -1,6 +1,9 @@
 // Real services for integration tests. One Valkey and one Kafka live for the whole run (started by services-setup.ts);
 // what a test must not share (the Valkey key space, a paused or killed server) it starts for itself: `ownValkey()`.
 import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, describe } from "@jest/globals";
 import {
   type KafkaHandle,
@@ -41,6 +44,13 @@ export async function ownValkeyCluster(options: StartValkeyClusterOptions = {}):
 /** A Kafka for this test file alone, for tests that pause, kill or restart it; takes a few seconds. */
 export async function ownKafka(options: Omit<StartKafkaOptions, "fresh"> = {}): Promise<KafkaHandle> {
   return stoppedAtEnd(await startKafka({ ...options, fresh: true }));
+}
+
+/** A folder for the files of this test file, gone after its last test. */
+export async function ownFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "unstale-test-"));
+  toStop.push({ stop: () => rm(folder, { recursive: true, force: true }) });
+  return folder;
 }
 
 /** For topics and groups on the shared Kafka: readable, and never met before. */

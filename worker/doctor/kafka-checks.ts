@@ -1,4 +1,4 @@
-import type { CacheStore, Clock } from "@unstale/cache-core";
+import { type CacheStore, type Clock, isUnstaleError } from "@unstale/cache-core";
 import type { Config } from "../../config/index.ts";
 import {
   createKafkaAdmin,
@@ -24,13 +24,7 @@ export async function kafkaChecks(
   try {
     admin = await createKafkaAdmin({ connection: kafkaConnection(config) });
   } catch (error) {
-    return [
-      failure(
-        "kafka",
-        error,
-        `Check that ${brokers} is right and reachable from here, with TLS and SASL as the brokers want them.`,
-      ),
-    ];
+    return [failure("kafka", error, todoFor(error, brokers))];
   }
   try {
     const cluster = await admin.describeCluster();
@@ -50,9 +44,20 @@ export async function kafkaChecks(
       )),
     ];
   } catch (error) {
-    return [failure("kafka", error, "Let this user describe the cluster, its topics and the group.")];
+    return [failure("kafka", error, todoFor(error, brokers))];
   } finally {
     await admin.close();
+  }
+}
+
+function todoFor(error: unknown, brokers: string): string {
+  switch (isUnstaleError(error) ? error.code : undefined) {
+    case "UNSTALE_KAFKA_AUTHENTICATION":
+      return "Correct what it names: UNSTALE_KAFKA_SASL_* for a login, UNSTALE_KAFKA_SSL_* for certificates.";
+    case "UNSTALE_KAFKA_FORBIDDEN":
+      return "Give this user the rights listed in docs/security.md.";
+    default:
+      return `Check that ${brokers} is right and reachable from here, with TLS and SASL as the brokers want them.`;
   }
 }
 

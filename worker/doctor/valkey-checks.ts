@@ -29,7 +29,10 @@ export async function valkeyChecks(
     const { primaries = 1, replicas } = info;
     const shape =
       primaries > 1 ? `${primaries} primaries with ${replicas} replicas or more each` : `${replicas} replicas`;
-    const reached = ok("valkey", `${name} at ${address}, ${info.role}, ${shape}`);
+    const reached =
+      info.product === "unknown"
+        ? unknownServer(address)
+        : ok("valkey", `${name} at ${address}, ${info.role}, ${shape}`);
     const memory: CheckResult = { name: "memory", ...memoryVerdict(info) };
     return [reached, memory, await deploymentCheck(store, settings), await scriptCheck(store)];
   } catch (error) {
@@ -38,6 +41,14 @@ export async function valkeyChecks(
     if (noAnswer && problem.last !== undefined) return [fail("valkey", `cannot be used: ${problem.last}`, todo)];
     return [failure("valkey", error, todo)];
   }
+}
+
+function unknownServer(address: string): CheckResult {
+  return warn(
+    "valkey",
+    `answers at ${address}; this user may not run INFO, so promotions are not noticed and no replica is waited for`,
+    "Let this user run INFO (docs/security.md).",
+  );
 }
 
 async function deploymentCheck(store: CacheStore, settings: Settings): Promise<CheckResult> {
