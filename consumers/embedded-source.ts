@@ -33,6 +33,8 @@ export interface EmbeddedSourceOptions {
   readonly port?: number | undefined;
   /** Largest body. Default 1 MiB. */
   readonly maxBodyBytes?: number | undefined;
+  /** How long a request may take to arrive, in ms. Default 30 s. */
+  readonly patienceMs?: number | undefined;
   /** How long a request waits to be applied. Default 10 s. */
   readonly answerMs?: number | undefined;
   /** Records and dead letters kept in memory. Default 10,000 of each. */
@@ -54,6 +56,8 @@ export function createEmbeddedSource(options: EmbeddedSourceOptions): EmbeddedSo
 }
 
 const answerGraceMs = 1_000;
+/** Only path and query of a request count. */
+const base = "http://localhost";
 
 type Answer = { readonly status: number; readonly body: object };
 
@@ -89,7 +93,8 @@ class HttpSource implements EmbeddedSource {
     }
     this.#handlers = handlers;
     const { host, port } = { host: this.#options.host ?? "127.0.0.1", port: this.#options.port ?? 0 };
-    this.#server = await listen(host, port, (request, response) => void this.#serve(request, response));
+    const serve: Serve = (request, response) => void this.#serve(request, response);
+    this.#server = await listen({ host, port, patienceMs: this.#options.patienceMs ?? 30_000 }, serve);
     const address = this.#server.address() as AddressInfo;
     this.#url = `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}/events`;
     for (const topic of this.#options.subscriptions.topics) this.#partitions.set(topic, this.#createPartition(topic));
@@ -176,7 +181,9 @@ class HttpSource implements EmbeddedSource {
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
-    const url = new URL(request.url ?? "/", "http://localhost");
+    const target = request.url ?? "/";
+    if (!URL.canParse(target, base)) return refusal(404, "expected POST /events");
+    const url = new URL(target, base);
     if (url.pathname !== "/events") return refusal(404, "expected POST /events");
     if (request.method !== "POST") return refusal(405, "expected POST");
     // Browsers send it with every POST: a web page somewhere must not invalidate a developer's cache.
@@ -233,9 +240,22 @@ function traceHeaders({ traceparent, tracestate }: IncomingMessage["headers"]): 
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
-function listen(host: string, port: number, serve: Serve): Promise<Server> {
+interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly patienceMs: number;
+}
+
+function listen({ host, port, patienceMs }: Listening, serve: Serve): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, maxHeaderSize: 16_384 }, serve);
+    const limits = {
+      requestTimeout: patienceMs,
+      headersTimeout: Math.min(patienceMs, 10_000),
+      connectionsCheckingInterval: Math.min(patienceMs / 5, 1_000),
+      maxHeaderSize: 16_384,
+    };
+    const server = createServer(limits, serve);
+    server.maxConnections = 100;
     server.once("error", (error) => {
       const message = `Expected to listen on ${host}:${port}: ${error.message}`;
       reject(consumerError("UNSTALE_EMBEDDED_LISTEN", message, { cause: error }));

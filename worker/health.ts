@@ -23,6 +23,8 @@ export interface HealthOptions {
   readonly lifecycle: Pick<Lifecycle, "state" | "reason" | "conditions">;
   readonly liveness: Pick<Liveness, "checks">;
   readonly serveMetrics: (request: IncomingMessage, response: ServerResponse) => void;
+  /** How long a request may take to arrive, and a connection may be idle, in ms; default 5 s. */
+  readonly patienceMs?: number;
 }
 
 export interface Check {
@@ -33,7 +35,8 @@ export interface Check {
 
 type Route = (request: IncomingMessage, response: ServerResponse, url: URL) => void;
 
-export function createHealthServer({ host, port, lifecycle, liveness, serveMetrics }: HealthOptions): HealthServer {
+export function createHealthServer(options: HealthOptions): HealthServer {
+  const { host, port, lifecycle, liveness, serveMetrics, patienceMs = 5_000 } = options;
   const routes: Readonly<Record<string, Route>> = {
     "/livez": (_, response, url) => answerChecks(response, url, [...liveness.checks(), supervisorCheck(lifecycle)]),
     "/readyz": (_, response, url) =>
@@ -44,10 +47,10 @@ export function createHealthServer({ host, port, lifecycle, liveness, serveMetri
   const server: Server = createServer(
     {
       maxHeaderSize: 8_192,
-      headersTimeout: 5_000,
-      requestTimeout: 5_000,
-      keepAliveTimeout: 5_000,
-      connectionsCheckingInterval: 1_000,
+      headersTimeout: patienceMs,
+      requestTimeout: patienceMs,
+      keepAliveTimeout: patienceMs,
+      connectionsCheckingInterval: patienceMs / 5,
     },
     (request, response) => handle(routes, request, response),
   );

@@ -5,6 +5,7 @@ import { splitValues } from "../../../consumers/embedded-request.ts";
 import { createEmbeddedSource, createSubscriptions, type EmbeddedSourceOptions } from "../../../consumers/index.ts";
 import { MemoryLog } from "../../../consumers/memory-log.ts";
 import { RecordingHandlers, type RecordingHandlersOptions } from "../../support/recording-handlers.ts";
+import { slowly } from "../../support/slow-client.ts";
 
 const open: { stop(options: { drainMs: number }): Promise<unknown> }[] = [];
 
@@ -126,6 +127,19 @@ test("an address that is taken is told", async () => {
   await expect(source.start(new RecordingHandlers())).rejects.toMatchObject({ code: "UNSTALE_EMBEDDED_LISTEN" });
   expect(await source.stop({ drainMs: 0 })).toEqual({ drained: true });
   server.close();
+});
+
+test.each([
+  ["headers that never end", "POST /events HTTP/1.1\r\nx: y\r\n", "408"],
+  ["a body that never ends", "POST /events HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{", "408"],
+  ["a target that is no path", "POST //[ HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{", "404|408"],
+  ["too many headers", `POST /events HTTP/1.1\r\nx: ${"a".repeat(20_000)}\r\n`, "431"],
+])("hangs up on whoever sends %s, and applies nothing", async (_, bytes, status) => {
+  const { handlers, post, source } = await started({ patienceMs: 50 });
+  const reply = await slowly(Number(new URL(source.url).port), bytes);
+  expect(reply).toMatch(new RegExp(`^HTTP/1.1 (${status}) `));
+  expect(handlers.ids).toEqual([]);
+  expect((await post('{"id":"a"}')).status).toBe(200);
 });
 
 test("a value stays the bytes that were sent", () => {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { createHealthServer, type HealthServer } from "../../../worker/health.ts";
 import { createLifecycle } from "../../../worker/lifecycle.ts";
 import { createLiveness, stuckAfterMs } from "../../../worker/liveness.ts";
+import { slowly } from "../../support/slow-client.ts";
 
 let server: HealthServer | undefined;
 afterEach(async () => {
@@ -10,7 +11,7 @@ afterEach(async () => {
   server = undefined;
 });
 
-async function serve() {
+async function serve(options: { readonly patienceMs?: number } = {}) {
   const lifecycle = createLifecycle({ conditions: ["valkey", "kafka"], onTransition: () => undefined });
   let time = 0;
   const liveness = createLiveness({ now: () => time });
@@ -23,6 +24,7 @@ async function serve() {
     lifecycle,
     liveness,
     serveMetrics: (_, response) => response.end("up 1\n"),
+    ...options,
   });
   const { port } = await server.start();
   return { lifecycle, liveness, pass, url: `http://127.0.0.1:${port}`, port };
@@ -132,6 +134,26 @@ describe("the server", () => {
     });
     expect(reply.split(" ")[1]).toBe(status);
     expect((await get(`${url}/livez`)).status).toBe(200);
+  });
+
+  test.each([
+    ["headers that never end", "GET /livez HTTP/1.1\r\nx: y\r\n", "408"],
+    ["a body that never ends", "GET /livez HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nx", "200|408"],
+    ["nothing at all", "", "408"],
+  ])("hangs up on whoever sends %s", async (_, bytes, status) => {
+    const { port } = await serve({ patienceMs: 50 });
+    expect(await slowly(port, bytes)).toMatch(new RegExp(`^HTTP/1.1 (${status}) `));
+  });
+
+  test("no request changes what it answers", async () => {
+    const { lifecycle, url } = await serve();
+    const before = { state: lifecycle.state, conditions: JSON.stringify(lifecycle.conditions) };
+    for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
+      for (const path of ["/livez", "/readyz?verbose", "/metrics", "/events", "/stop"]) {
+        await get(`${url}${path}`, { method });
+      }
+    }
+    expect({ state: lifecycle.state, conditions: JSON.stringify(lifecycle.conditions) }).toEqual(before);
   });
 
   test("says what to do when the port is taken", async () => {
