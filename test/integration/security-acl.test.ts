@@ -61,6 +61,7 @@ describeWith(["valkey"], "the documented rights of Valkey users", () => {
   beforeAll(async () => {
     valkey = await ownValkey();
     admin = new Redis(valkey.url);
+    await admin.ping();
   });
   afterAll(() => admin.quit());
 

@@ -135,11 +135,10 @@ test.each([
   ["a target that is no path", "POST //[ HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{", "404|408"],
   ["too many headers", `POST /events HTTP/1.1\r\nx: ${"a".repeat(20_000)}\r\n`, "431"],
 ])("hangs up on whoever sends %s, and applies nothing", async (_, bytes, status) => {
-  const { handlers, post, source } = await started({ patienceMs: 50 });
+  const { handlers, source } = await started({ patienceMs: 50 });
   const reply = await slowly(Number(new URL(source.url).port), bytes);
   expect(reply).toMatch(new RegExp(`^HTTP/1.1 (${status}) `));
   expect(handlers.ids).toEqual([]);
-  expect((await post('{"id":"a"}')).status).toBe(200);
 });
 
 test("a value stays the bytes that were sent", () => {
