@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { createHealthServer } from "../../worker/health.ts";
 import { createLifecycle } from "../../worker/lifecycle.ts";
+import { createLiveness } from "../../worker/liveness.ts";
 import { anyText, damaged } from "./generate.ts";
 import { expect, type Target } from "./targets.ts";
 
@@ -11,6 +12,7 @@ export async function healthTarget(): Promise<{ readonly target: Target; close()
     host: "127.0.0.1",
     port: 0,
     lifecycle,
+    liveness: createLiveness({ now: () => 0 }),
     serveMetrics: (_, response) => response.end("up 1\n"),
     patienceMs: 1_000,
   });

@@ -63,6 +63,9 @@ describeWith(["kafka", "valkey"], "a worker and a Kafka that wants to know who c
       { mechanism: "SCRAM-SHA-512", name, password },
     ]);
     scene = await openKafkaScene({ brokers: kafka.brokers });
+    // The producer of this scene stays: it connects here, and not in a test that would be told of an open connection.
+    await scene.admin.createTopics({ topics: [{ topic: `${scene.topic}.other` }] });
+    await scene.send(["anything"], `${scene.topic}.other`);
     await writeFile(join(files, "ca.pem"), authority.certPem);
     await writeFile(join(files, "client.pem"), client.certPem);
     await writeFile(join(files, "client-key.pem"), client.keyPem);
