@@ -107,7 +107,7 @@ async function memoryWithoutClients(admin: Redis): Promise<number> {
  */
 async function deadMembers(lab: Lab, server: Server, store: CacheStore): Promise<Table> {
   const rows: string[][] = [];
-  for (const living of lab.pick([100, 1_000, 10_000], [500])) {
+  for (const living of lab.pick([500, 2_000, 10_000], [500])) {
     lab.say(`a set with ${living} living members`);
     const { worst, mean, recoveredAfter } = await deadShare(server, store, living);
     check(worst <= deadBound + allowance, `${(worst * 100).toFixed(0)} % of a set's members were dead`);
