@@ -1,5 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { cacheError, isUnstaleError, type UnstaleError } from "./errors.ts";
+import { Semaphore } from "./semaphore.ts";
+import { createStepSize, type StepSize } from "./step-size.ts";
 import type { CacheStore, Drain } from "./store.ts";
 
 /** Deletions that take many steps. They follow the barrier: what they delete is not served any more. */
@@ -20,16 +22,23 @@ export interface Cleanup {
 export interface CleanupOptions {
   readonly store: CacheStore;
   readonly clock: Clock;
-  /** Members that one drain step looks at. */
+  /** Members that the first drain step looks at; the next ones look at more or fewer, as replies come. */
   readonly drainCount: number;
-  /** Keys that one scan step looks at. */
+  /** Keys that the first scan step looks at, likewise. */
   readonly sweepCount: number;
   /** How often a step is tried while the store is unavailable. */
   readonly attempts: number;
 }
 
+/**
+ * Steps under way at once, over all drains and sweeps. Valkey works off what a connection has sent in one go, and other
+ * clients would wait for all of it (I7); a few, so that it need not wait for us in between.
+ */
+const stepsAtOnce = 3;
+
 export function createCleanup({ store, clock, drainCount, sweepCount, attempts }: CleanupOptions): Cleanup {
   const stopping = new AbortController();
+  const turns = new Semaphore(stepsAtOnce);
   const drains = new Map<string, Promise<number>>();
   const sweeps = new Map<string, SharedPass>();
 
@@ -46,11 +55,28 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
     }
   }
 
+  /** One step, when it is its turn, as large as the replies before it allow. */
+  function take<T>(size: StepSize, step: (count: number) => Promise<T>): Promise<T> {
+    return persist(async () => {
+      const release = await turns.acquire();
+      const began = clock.now();
+      try {
+        stopping.signal.throwIfAborted();
+        const reply = await step(size.count);
+        size.learn(clock.now() - began);
+        return reply;
+      } finally {
+        release();
+      }
+    });
+  }
+
   async function runDrain(drain: Drain): Promise<number> {
+    const size = createStepSize(drainCount);
     let position: { cursor: string; replicationId?: number } = { cursor: "0" };
     let deleted = 0;
     for (;;) {
-      const reply = await persist(() => store.drain({ drain, count: drainCount, ...position }));
+      const reply = await take(size, (count) => store.drain({ drain, count, ...position }));
       if (reply.kind === "format") throw tooNew();
       if (reply.kind === "restart") {
         position = { cursor: "0" };
@@ -63,11 +89,11 @@ export function createCleanup({ store, clock, drainCount, sweepCount, attempts }
   }
 
   async function runSweep(namespace: string | undefined): Promise<number> {
+    const size = createStepSize(sweepCount);
     let cursor = "0";
     let deleted = 0;
     do {
-      const request = { namespace, cursor, count: sweepCount };
-      const reply = await persist(() => store.sweep(request));
+      const reply = await take(size, (count) => store.sweep({ namespace, cursor, count }));
       if (reply.kind === "format") throw tooNew();
       cursor = reply.cursor;
       deleted += reply.deleted;

@@ -61,9 +61,9 @@ export interface InvalidatorOptions {
   /** Buckets of the deployment. Default 1. */
   readonly buckets?: number | undefined;
   readonly clock?: Clock | undefined;
-  /** Members that one drain step looks at. Default 300 (about 1 ms of the server's time). */
+  /** Members that the first step of a drain looks at; it goes on with up to twice as many. Default 300. */
   readonly drainCount?: number | undefined;
-  /** Keys that one scan step looks at. Default 500. */
+  /** Keys that the first step of a scan looks at, likewise. Default 500. */
   readonly sweepCount?: number | undefined;
   /** How often a deletion is tried while the store is unavailable. Default 8, over about 12 s. */
   readonly attempts?: number | undefined;

@@ -182,7 +182,7 @@ export function drain(parts: MemoryParts, request: DrainRequest): DrainReply {
   const { page, cursor } = scanSet(parts, set, request);
   let [deleted, kept] = [0, 0];
   for (const member of page.filter((name) => isEntry(parts, bucket, name))) {
-    if (isYounger(parts, member, token)) kept += 1;
+    if (isYounger(parts, request.drain, member)) kept += 1;
     else deleted += keyspace.del(member);
   }
   if (cursor !== "0") return { kind: "more", cursor, replicationId, deleted, kept };
@@ -209,8 +209,10 @@ function scanSet(
   return { page: members.slice(Number(cursor), end), cursor: end < members.length ? String(end) : "0" };
 }
 
-/** Rewritten after the barrier: the lease is of the same id and not older than the stamp. */
-function isYounger({ keyspace }: MemoryParts, member: string, token: string): boolean {
+/** Written again after the barrier: listed again, and the lease is of the same id and not older than the stamp. */
+function isYounger({ keyspace, keys }: MemoryParts, { bucket, document, token }: Drain, member: string): boolean {
+  const [set = ""] = keys.dependencySets(bucket, document);
+  if (!attempt(() => keyspace.sismember(set, member))?.value) return false;
   const lease = parseStoredLease(attempt(() => keyspace.hget(member, "lease"))?.value);
   const [, birth, origin, stamp] = /^(\d+)\.(\d+):(\d+):/.exec(token) ?? [];
   if (!lease || stamp === undefined) return false;

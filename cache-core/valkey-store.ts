@@ -212,10 +212,11 @@ function valkeyStore(connection: ValkeyConnection, { timeoutMs, keys, policy, in
       }),
     drain: async ({ drain, cursor, replicationId: known, count }): Promise<DrainReply> => {
       const { bucket, document, token } = drain;
+      const members = [keys.layout.entryPrefix, tagOf(bucket), keys.dependencySets(bucket, document)[0] ?? ""];
       const reply = await connection.run(
         scripts.drain,
         [keys.fence(bucket), keys.draining(bucket), drainSet(drain)],
-        [replicationId(), known ?? "", cursor, count, document, token, keys.layout.entryPrefix, tagOf(bucket)],
+        [replicationId(), known ?? "", cursor, count, document, token, ...members],
       );
       return parseDrain(reply);
     },

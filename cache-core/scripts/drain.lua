@@ -4,11 +4,14 @@
 -- KEYS  1 fence  2 draining  3 drain set
 -- ARGV  1 injected replication id  2 replication id that the cursor belongs to, or ""  3 cursor  4 count
 --       5 document  6 token `<birth>.<replication id>:<stamp>:<n>`  7 entry prefix  8 bucket tag
+--       9 the document's dependency set as it is now, of our prefix. Not a key that is declared: mostly there is none, and
+--         while the slot moves to another server a step that declares a key which is not here is refused
 -- Returns {"more" | "finished", cursor, replication id, deleted, kept} | {"restart"} | {"format"}
 -- Atomic because: an entry rewritten between the look at its lease and its deletion would be lost for nothing.
 -- The set never changes after it was taken, so the cursor is carried (starting at 0 each time would stop early), two
 -- workers at once do no harm, and a crash is repaired by whoever starts again at 0. On another server a cursor is void
--- (H12). The members' own listing is not asked: a foreign SADD after the barrier must not save a stale entry (H9).
+-- (H12). A listing saves nobody: a foreign SADD after the barrier must not keep a stale entry (H9). It only tells whose
+-- lease is worth a look, since whoever was written again for this document is listed again: mostly nobody is.
 --@include state
 --@include members
 
@@ -19,34 +22,34 @@ if ARGV[3] ~= '0' and tonumber(ARGV[2]) ~= replid then return { 'restart' } end
 local birth, origin, stamp = string.match(ARGV[6], '^(%d+)%.(%d+):(%d+):')
 birth, origin, stamp = tonumber(birth), tonumber(origin), tonumber(stamp)
 
--- Rewritten after the barrier: the lease is of the same id and not older than the stamp.
+-- Written again after the barrier: the lease is of the same id and not older than the stamp.
 local function younger(member)
   local lease = redis.pcall('HGET', member, 'lease')
   if type(lease) ~= 'string' then return false end
-  -- Nearly all of them are older, which the first number tells.
-  local first = tonumber((string.match(lease, '^%d+:(%d+):')))
-  if not first or first < stamp then return false end
   local clock, lease_birth, lease_replid = string.match(lease, '^%d+:(%d+):(%d+):(%d+):')
-  return tonumber(lease_birth) == birth and tonumber(lease_replid) == origin and tonumber(clock) >= stamp
+  return clock and tonumber(lease_birth) == birth and tonumber(lease_replid) == origin and tonumber(clock) >= stamp
 end
 
 local deleted, kept = 0, 0
 local page = redis.pcall('SSCAN', KEYS[3], ARGV[3], 'COUNT', ARGV[4])
 if page.err then page = { '0', {} } end
-local batch = {}
-local function flush()
-  -- While the slot moves to another server, a single key that is not here looks like one that is gone; two do not (H13).
-  if #batch == 1 then redis.call('EXISTS', KEYS[2], batch[1]) end
-  if #batch > 0 then deleted = deleted + redis.call('UNLINK', unpack(batch)) end
-  batch = {}
-end
-for _, member in ipairs(page[2]) do
-  if is_entry(member, ARGV[7], ARGV[8]) then
-    if younger(member) then kept = kept + 1 else batch[#batch + 1] = member end
-    if #batch == 1000 then flush() end
+local entries = entries_of(page[2], ARGV[7], ARGV[8])
+local maybe_younger = #entries > 0 and redis.pcall('EXISTS', ARGV[9]) == 1
+for from = 1, #entries, 1000 do
+  local to = math.min(from + 999, #entries)
+  local listed = maybe_younger and redis.pcall('SMISMEMBER', ARGV[9], unpack(entries, from, to)) or {}
+  local dead = {}
+  for index = from, to do
+    if listed[index - from + 1] == 1 and younger(entries[index]) then
+      kept = kept + 1
+    else
+      dead[#dead + 1] = entries[index]
+    end
   end
+  -- While the slot moves to another server, a single key that is not here looks like one that is gone; two do not (H13).
+  if #dead == 1 then redis.call('EXISTS', KEYS[2], dead[1]) end
+  if #dead > 0 then deleted = deleted + redis.call('UNLINK', unpack(dead)) end
 end
-flush()
 if page[1] ~= '0' then return { 'more', page[1], replid, deleted, kept } end
 
 redis.call('UNLINK', KEYS[3])

@@ -74,21 +74,6 @@ local function flush()
   sets, entries = {}, {}
 end
 
--- Members that begin alike are alike: what is_entry said of one holds for all of the same version.
-local entry_prefix, tag = ARGV[8], ARGV[9]
-local head_size, known_head = #entry_prefix + 7, nil
-local function collect(members)
-  for _, member in ipairs(members) do
-    local head = string.sub(member, 1, head_size)
-    if head == known_head then
-      entries[#entries + 1] = member
-    elseif is_entry(member, entry_prefix, tag) then
-      entries[#entries + 1] = member
-      if tag == '' and string.sub(head, -7) ~= 'version' then known_head = head end
-    end
-  end
-end
-
 -- Often nothing depends on any of the documents, or nobody writes under a prefix: one EXISTS instead of a look at each set.
 local present = {}
 for prefix = 1, documents > 0 and prefixes or 0 do
@@ -107,7 +92,7 @@ for index = 1, documents do
       redis.call('UNLINK', set)
     elseif size > 0 and size <= inline and looked_at + size <= budget then
       sets[#sets + 1] = set
-      collect(members)
+      entries_of(members, ARGV[8], ARGV[9], entries)
       looked_at = looked_at + size
       if #entries > 500 then flush() end
     elseif size > 0 then

@@ -8,3 +8,21 @@ local function is_entry(member, prefix, tag)
   local rest = string.sub(member, #prefix + 1)
   return rest ~= 'version' and string.sub(rest, 1, 8) ~= 'version:'
 end
+
+-- The entries among the members, appended to `entries`. Members that begin alike are alike: what is_entry said of one
+-- holds for all of the same version.
+local known_head = nil
+local function entries_of(members, prefix, tag, entries)
+  entries = entries or {}
+  local head_size = #prefix + 7
+  for _, member in ipairs(members) do
+    local head = string.sub(member, 1, head_size)
+    if head == known_head then
+      entries[#entries + 1] = member
+    elseif is_entry(member, prefix, tag) then
+      entries[#entries + 1] = member
+      if tag == '' and string.sub(head, -7) ~= 'version' then known_head = head end
+    end
+  end
+  return entries
+end

@@ -98,6 +98,23 @@ export function describeDrains(makeScene: MakeScene): void {
       expect(await scene.read("q")).toMatchObject({ kind: "hit", response: "new" });
     });
 
+    test("deletes one that was written again from other documents: a miss, and no look at every lease for it", async () => {
+      const scene = await makeScene(small);
+      await three(scene);
+      const reply = await scene.change("a");
+      await scene.write("q", { sources: ["b"] });
+      expect(await scene.drainAll(reply)).toBe(3);
+      expect(await scene.read("q")).toMatchObject({ kind: "miss" });
+    });
+
+    test("goes on where the document's set is a key of another type by now (H14)", async () => {
+      const scene = await makeScene(small);
+      await three(scene);
+      const reply = await scene.change("a");
+      await scene.raw.hset(scene.setOf("a"), { wrong: "type" });
+      expect(await scene.drainAll(reply)).toBe(3);
+    });
+
     test("says how many it deleted and kept", async () => {
       const scene = await makeScene(small);
       await three(scene);

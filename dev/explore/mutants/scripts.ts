@@ -349,32 +349,27 @@ const ofChanges: readonly Mutant[] = [
       ],
     },
   ),
-  mutant(
-    "a drain spares what is listed",
-    ["I3"],
-    [
-      [
-        "if younger(member) then",
-        "if younger(member) or redis.call('SISMEMBER', 'doc_deps:' .. ARGV[5], member) == 1 then",
-      ],
+  mutant("a drain spares what is listed", ["I3"], [[" and younger(entries[index]) then", " then"]], {
+    hole: "H9",
+    machine: { policy: { inlineLimit: 0 } },
+    seeds: [counter],
+    prelude: filled,
+    actors: [
+      producer("p1", q1),
+      { name: "f1", program: foreignFill(q1, { ...foreign, listsOnly: true }) },
+      edits("A"),
+      w1,
     ],
+  }),
+  mutant(
+    "a drain spares everything",
+    ["I3"],
+    [["if listed[index - from + 1] == 1 and younger(entries[index]) then", "if true then"]],
     {
-      hole: "H9",
       machine: { policy: { inlineLimit: 0 } },
-      seeds: [counter],
       prelude: filled,
-      actors: [
-        producer("p1", q1),
-        { name: "f1", program: foreignFill(q1, { ...foreign, listsOnly: true }) },
-        edits("A"),
-        w1,
-      ],
     },
   ),
-  mutant("a drain spares everything", ["I3"], [["if younger(member) then", "if true then"]], {
-    machine: { policy: { inlineLimit: 0 } },
-    prelude: filled,
-  }),
   mutant(
     "drains registered before are not told",
     ["I3"],

@@ -43,8 +43,9 @@ describe("a drain", () => {
     expect(await cleanup.drain(drain)).toBe(601);
     expect(asked).toEqual([
       { drain, count: 300, cursor: "0" },
-      { drain, count: 300, cursor: "96", replicationId: 7 },
-      { drain, count: 300, cursor: "5", replicationId: 7 },
+      // Larger while replies come at once.
+      { drain, count: 375, cursor: "96", replicationId: 7 },
+      { drain, count: 469, cursor: "5", replicationId: 7 },
     ]);
   });
 
@@ -58,7 +59,7 @@ describe("a drain", () => {
     ]);
     store.intercept("drain", step);
     expect(await cleanup.drain(drain)).toBe(301);
-    expect(asked[2]).toEqual({ drain, count: 300, cursor: "0" });
+    expect(asked[2]).toEqual({ drain, count: 469, cursor: "0" });
   });
 
   test("that runs is joined; one asked for afterwards runs again", async () => {
@@ -95,7 +96,8 @@ describe("a drain", () => {
     expect(asked).toHaveLength(3);
     clock.advance(200);
     expect(await run).toBe(301);
-    expect(asked[3]).toEqual({ drain, count: 300, cursor: "96", replicationId: 7 });
+    // A failure says nothing about how fast replies come.
+    expect(asked[3]).toEqual({ drain, count: 375, cursor: "96", replicationId: 7 });
   });
 
   test("gives up after its attempts, and may be asked for again", async () => {
@@ -225,6 +227,7 @@ describe("stopping", () => {
       return { kind: "more", cursor: "1", replicationId: 7, deleted: 1, kept: 0 };
     });
     const run = expect(cleanup.drain(drain)).rejects.toThrow("stopped");
+    await settle();
     cleanup.stop();
     held.open();
     await run;

@@ -77,6 +77,23 @@ describe("invalidating", () => {
     expect(await reply.settled).toEqual({ deleted: 1 });
   });
 
+  test("of many large sets drains a few at a time, so that nobody waits for all of them together (I7)", async () => {
+    const { invalidator, write, store } = createScene({ inlineLimit: 0 });
+    const ids = Array.from({ length: 20 }, (_, index) => `doc:${index}`);
+    for (const id of ids) await write(id, { sources: [id] });
+    let [underWay, most] = [0, 0];
+    store.intercept("drain", async (proceed) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await settle();
+      underWay -= 1;
+      return proceed();
+    });
+    const reply = await applied(invalidator.invalidate(change(...ids)));
+    expect(await reply.settled).toEqual({ deleted: 20 });
+    expect(most).toBe(3);
+  });
+
   test("joins drains that somebody else left, and drains under way (H11)", async () => {
     const { invalidator, write, store, memory } = createScene({ inlineLimit: 0 });
     await write("q", { sources: ["a"] });
