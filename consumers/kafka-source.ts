@@ -73,7 +73,8 @@ export const defaultConsumerTuning: ConsumerTuning = {
   rebalanceTimeoutMs: 60_000,
   // A stop waits for a fetch under way, and a resumed partition for the next one.
   maxWaitMs: 500,
-  maxBytesPerPartition: 1_048_576,
+  // Records become objects when they are fetched, many at once: more of them is more memory, and no faster.
+  maxBytesPerPartition: 262_144,
   metadataMaxAgeMs: 10_000,
   partitionsConcurrently: 8,
 };
