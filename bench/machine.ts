@@ -12,7 +12,7 @@ export async function circumstances(services: readonly string[]): Promise<string
   return [
     `${cpus().length} × ${first?.model.trim() ?? "unknown processor"}, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}`,
     `Node ${process.versions.node}, OpenSSL ${process.versions.openssl}, V8 ${process.versions.v8}`,
-    ...services.map((service) => service.replace(/,? (started|from) .*/, "")),
+    ...new Set(services.map((service) => service.replace(/,? (started|from) .*/, ""))),
     `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC${commit}; load average at the end ${loadavg()[0]?.toFixed(1)}`,
   ];
 }

@@ -1,5 +1,6 @@
 // `npm run bench` runs everything and writes docs/benchmarks.md; `npm run bench -- read commit` runs some and writes
 // nothing unless `--write` is given.
+import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { terminalProgress } from "../dev/services/index.ts";
 import { benches } from "./benches.ts";
@@ -31,7 +32,8 @@ try {
     for (const goal of bench.goals) console.log(`   goal: ${goal}`);
     const tables = await lab.run(bench);
     for (const table of tables) console.log(plain(table));
-    measured.push({ bench, tables, seconds: (performance.now() - began) / 1_000 });
+    const seconds = (performance.now() - began) / 1_000;
+    measured.push({ bench, tables, seconds, load: loadavg()[0] ?? 0 });
   }
   if (names.length === 0 || words.includes("--write")) {
     const file = fileURLToPath(new URL("../../docs/benchmarks.md", import.meta.url));

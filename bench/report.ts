@@ -56,6 +56,8 @@ export interface Measured {
   readonly bench: Bench;
   readonly tables: readonly Table[];
   readonly seconds: number;
+  /** Programs that wanted a core while it ran, itself included: the load average at its end. */
+  readonly load: number;
 }
 
 export interface Page {
@@ -74,10 +76,11 @@ export async function writePage({ file, circumstances, measured }: Page): Promis
   const kept = new Map<string, string>();
   for (const [, name = "", section = ""] of before.matchAll(/<!-- (\S+) -->\n([\s\S]*?)<!-- end of \1 -->/g))
     kept.set(name, section);
-  for (const { bench, tables } of measured) {
+  for (const { bench, tables, load } of measured) {
     const goals = bench.goals.map((goal) => `- goal: ${goal}`).join("\n");
-    const [date] = new Date().toISOString().split("T");
-    const parts = [`## ${bench.title}`, `${goals}\n- run: ${date}, \`npm run bench -- ${bench.name}\``];
+    const at = new Date().toISOString().slice(0, 16).replace("T", " ");
+    const run = `- run: ${at} UTC, \`npm run bench -- ${bench.name}\`, load average at its end ${load.toFixed(1)}`;
+    const parts = [`## ${bench.title}`, `${goals}\n${run}`];
     kept.set(bench.name, `${[...parts, ...tables.map(markdown)].join("\n\n")}\n\n`);
   }
   const sections = [...kept].map(([name, section]) => `${begin(name)}\n${section}${end(name)}\n`);
