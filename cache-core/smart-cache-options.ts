@@ -144,7 +144,7 @@ type NumericOption = {
   [Name in keyof SmartCacheSettings]-?: CheckedOptions extends Record<Name, number> ? Name : never;
 }[keyof SmartCacheSettings];
 
-/** Enough for a handful of primaries to share the work, few enough that an event is cheap (docs/benchmarks.md). */
+/** Enough for a handful of primaries to share the work, few enough that an event is cheap (docs/cluster.md). */
 export const clusterBuckets = 16;
 
 /** What all programs of a deployment have in common. */
