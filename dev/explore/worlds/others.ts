@@ -150,12 +150,14 @@ export const foreigners: readonly World[] = [
     budgets: { heartbeat: 1 },
   }),
   world("newer format, drains", "a program of a newer format takes the keys over while a worker still deletes", {
-    names: ["A", "@"],
+    names: ["A", "B", "@"],
     machine: { policy: { inlineLimit: 0 } },
     end: "stopped",
-    prelude: [...started("w1"), "p1", "p1", "p1", "p1"],
+    prelude: [...started("w1"), "p1", "p1", "p1", "p1", "p2", "p2", "p2", "p2"],
     actors: [
       producer("p1", q1),
+      // Not taken by the drain: a sweep meets it.
+      producer("p2", { bucket: 0, query: "other", sources: ["B"] }),
       { name: "f1", program: meddler([{ name: "ZADD", key: "unstale:fence", member: " format", score: 2 }]) },
       edits("A", "@"),
       serviceWorker("w1", { drainCount: 1 }),
